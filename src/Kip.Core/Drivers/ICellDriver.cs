@@ -26,11 +26,11 @@ public interface ICellDriver
     /// <summary>
     /// Asks for one instance and returns once the cloud has accepted, without waiting for it to boot. A call with a
     /// <see cref="LaunchRequest.LaunchToken"/> that was accepted before makes nothing new and returns the same instance, also from
-    /// another process and also when that instance has ended since.
+    /// another process and also when that instance has ended since. Addresses that the cloud names at once are in the answer.
     /// </summary>
     /// <exception cref="DriverException">Nothing was launched, or (only with <see cref="DriverErrorKind.Transient"/>) it is unknown
     /// whether something was: the caller may repeat the call with the same token or look with <see cref="ListAsync"/>.</exception>
-    Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken);
+    Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken);
 
     /// <summary>
     /// Every instance that carries this controller's tag, whoever's record it is in, and no other. Cheap enough to call every few
@@ -51,4 +51,8 @@ public interface ICellDriver
 /// <param name="Name">Short lower-case name of the cloud, for example <c>aws</c> or <c>local</c>.</param>
 /// <param name="Region">The region that cells are launched in, as the cloud writes it.</param>
 /// <param name="ControllerId">The value of the <see cref="InstanceTags.ControllerId"/> tag that everything made by this driver carries.</param>
-public sealed record DriverDescription(string Name, string Region, string ControllerId);
+public sealed record DriverDescription(string Name, string Region, string ControllerId)
+{
+    /// <summary>How often the core may call <see cref="ICellDriver.ListAsync"/> while it waits for something to change. Default 1 s.</summary>
+    public TimeSpan ListInterval { get; init; } = TimeSpan.FromSeconds(1);
+}

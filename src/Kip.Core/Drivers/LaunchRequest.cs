@@ -33,7 +33,3 @@ public sealed record LaunchRequest
     /// <summary>Tags to set in the launch call itself on everything it makes.</summary>
     public required IReadOnlyDictionary<string, string> Tags { get; init; }
 }
-
-/// <summary>The cloud has accepted a launch.</summary>
-/// <param name="InstanceId">The cloud's identifier of the instance.</param>
-public sealed record LaunchResult(string InstanceId);
