@@ -58,24 +58,23 @@ public sealed class CertificateAuthority : IDisposable
     /// a new authority would orphan every running cell.</exception>
     public static async Task<CertificateAuthority> LoadOrCreateAsync(string directory, TimeProvider time, CancellationToken cancellationToken)
     {
-        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        PrivateFiles.CreateDirectory(directory);
         using var turn = await FileLock.AcquireAsync(Path.Combine(directory, "ca.lock"), time, cancellationToken).ConfigureAwait(false);
         var certificatePath = Path.Combine(directory, CertificateFile);
         var keyPath = Path.Combine(directory, KeyFile);
         if (!File.Exists(certificatePath) && !File.Exists(keyPath))
         {
             var made = Create(time);
-            await WriteAsync(keyPath, made.Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), cancellationToken).ConfigureAwait(false);
-            await WriteAsync(certificatePath, made.CertificatePem, cancellationToken).ConfigureAwait(false);
+            await PrivateFiles.WriteAsync(keyPath, made.Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), cancellationToken).ConfigureAwait(false);
+            await PrivateFiles.WriteAsync(certificatePath, made.CertificatePem, cancellationToken).ConfigureAwait(false);
             return made;
         }
 
         try
         {
-            var certificate = X509Certificate2.CreateFromPem(
-                await File.ReadAllTextAsync(certificatePath, cancellationToken).ConfigureAwait(false),
-                await File.ReadAllTextAsync(keyPath, cancellationToken).ConfigureAwait(false));
-            return new CertificateAuthority(certificate, time);
+            var certificate = await File.ReadAllTextAsync(certificatePath, cancellationToken).ConfigureAwait(false);
+            var key = await File.ReadAllTextAsync(keyPath, cancellationToken).ConfigureAwait(false);
+            return new CertificateAuthority(X509Certificate2.CreateFromPem(certificate, key), time);
         }
         catch (Exception e) when (e is CryptographicException or ArgumentException or FileNotFoundException)
         {
@@ -156,22 +155,5 @@ public sealed class CertificateAuthority : IDisposable
         RandomNumberGenerator.Fill(serial);
         serial[0] = (byte)((serial[0] & 0x7f) | 0x40); // positive and without leading zeros, as DER wants it
         return request.Create(Certificate, notBefore, now + lifetime, serial);
-    }
-
-    private static async Task WriteAsync(string path, string text, CancellationToken cancellationToken)
-    {
-        var options = new FileStreamOptions
-        {
-            Mode = FileMode.Create,
-            Access = FileAccess.Write,
-            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-        };
-        var temporary = path + ".new";
-        await using (var file = new StreamWriter(temporary, options))
-        {
-            await file.WriteAsync(text.AsMemory(), cancellationToken).ConfigureAwait(false);
-        }
-
-        File.Move(temporary, path, overwrite: true);
     }
 }

@@ -14,7 +14,6 @@ internal sealed class GrpcCellAgent : ICellAgent
 
     private readonly GrpcChannel _channel;
     private readonly string _cellId;
-    private readonly string _agentInstance;
     private readonly Func<DateTimeOffset, CancellationToken, Task<DateTimeOffset>> _renewIfDue;
     private DateTimeOffset _certificateNotAfter;
 
@@ -26,10 +25,12 @@ internal sealed class GrpcCellAgent : ICellAgent
     {
         _channel = channel;
         _cellId = cellId;
-        _agentInstance = hello.AgentInstance;
+        Instance = hello.AgentInstance;
         _renewIfDue = renewIfDue;
         _certificateNotAfter = DateTimeOffset.FromUnixTimeSeconds(hello.CertificateNotAfterUnix);
     }
+
+    public string Instance { get; }
 
     public async Task ApplyPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
@@ -59,7 +60,7 @@ internal sealed class GrpcCellAgent : ICellAgent
 
     public async IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var request = new WatchStatusRequest { AfterEvent = (ulong)afterEvent, AgentInstance = _agentInstance };
+        var request = new WatchStatusRequest { AfterEvent = (ulong)afterEvent, AgentInstance = Instance };
         await using var updates = _channel
             .ServerStreamingAsync(AgentMethods.WatchStatus, request, default, cancellationToken)
             .GetAsyncEnumerator(cancellationToken);

@@ -34,15 +34,8 @@ public sealed class SqliteCellStore : ICellStore
         path = Path.GetFullPath(path);
         if (!File.Exists(path))
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            var options = new FileStreamOptions
-            {
-                Mode = FileMode.OpenOrCreate,
-                Access = FileAccess.Write,
-                Share = FileShare.ReadWrite,
-                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
-            };
-            await new FileStream(path, options).DisposeAsync().ConfigureAwait(false);
+            PrivateFiles.CreateDirectory(Path.GetDirectoryName(path)!);
+            PrivateFiles.Touch(path);
         }
 
         var store = new SqliteCellStore(new SqliteConnectionStringBuilder
@@ -149,10 +142,3 @@ public sealed class SqliteCellStore : ICellStore
         return connection;
     }
 }
-
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    UseStringEnumConverter = true,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(CellRecord))]
-internal sealed partial class CellsJsonContext : JsonSerializerContext;
