@@ -10,6 +10,8 @@ namespace Kip.Kubernetes;
 /// </summary>
 internal sealed class ManifestChecker
 {
+    private const int MaxSuggestedLength = 64;
+
     private readonly string _source;
     private readonly List<string> _warnings = [];
 
@@ -164,6 +166,11 @@ internal sealed class ManifestChecker
 
     private static string Suggestion(string name, JsonTypeInfo type)
     {
+        if (name.Length > MaxSuggestedLength)
+        {
+            return "";
+        }
+
         var best = type.Properties
             .Where(property => !property.IsExtensionData)
             .Select(property => (property.Name, Distance: Spelling.Distance(name, property.Name)))

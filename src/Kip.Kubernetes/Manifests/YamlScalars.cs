@@ -65,7 +65,7 @@ internal static partial class YamlScalars
         };
         foreach (var digit in digits)
         {
-            magnitude = (magnitude * numberBase) + Convert.ToInt32(digit.ToString(), 16);
+            magnitude = (magnitude * numberBase) + (char.IsAsciiDigit(digit) ? digit - '0' : char.ToLowerInvariant(digit) - 'a' + 10);
         }
 
         value = text[0] == '-' ? -magnitude : magnitude;
