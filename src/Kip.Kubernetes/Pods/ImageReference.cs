@@ -52,7 +52,8 @@ public sealed partial record ImageReference
         reference = null;
         problem = "";
         var name = text ?? "";
-        var (tag, digest) = ((string?)null, (string?)null);
+        string? tag = null;
+        string? digest = null;
         if (name.IndexOf('@', StringComparison.Ordinal) is >= 0 and var at)
         {
             (name, digest) = (name[..at], name[(at + 1)..]);
@@ -100,8 +101,8 @@ public sealed partial record ImageReference
     {
         "" => "there is no name",
         _ when name.AsSpan().ContainsAny(' ', '\t', '\n') => "it contains white space",
-        _ when !DomainPattern().IsMatch(domain) => $"'{domain}' is no registry host",
         _ when domain.Length + repository.Length + 1 > MaxNameLength => $"the name is longer than {MaxNameLength} characters",
+        _ when !DomainPattern().IsMatch(domain) => $"'{domain}' is no registry host",
         _ when IdentifierPattern().IsMatch(name) => "64 hexadecimal digits are an image id, not a name",
         _ when repository.Any(char.IsAsciiLetterUpper) => "the name must be lower case",
         _ when !RepositoryPattern().IsMatch(repository) =>
@@ -113,10 +114,10 @@ public sealed partial record ImageReference
         _ => null,
     };
 
-    [GeneratedRegex(@"\A([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(:[0-9]+)?\z", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"\A([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(:[0-9]+)?\z", RegexOptions.CultureInvariant)]
     private static partial Regex DomainPattern();
 
-    [GeneratedRegex(@"\A[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\z", RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
+    [GeneratedRegex(@"\A[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*\z", RegexOptions.CultureInvariant)]
     private static partial Regex RepositoryPattern();
 
     [GeneratedRegex(@"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}\z", RegexOptions.CultureInvariant)]
