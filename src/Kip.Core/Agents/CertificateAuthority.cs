@@ -34,6 +34,9 @@ public sealed class CertificateAuthority : IDisposable
     /// <summary>The authority's own certificate.</summary>
     public X509Certificate2 Certificate { get; }
 
+    /// <summary>Short name of this authority, ten hexadecimal digits of its certificate's SHA-256: no two authorities share it.</summary>
+    public string Id => Certificate.GetCertHashString(HashAlgorithmName.SHA256)[..10].ToLowerInvariant();
+
     /// <summary>The authority's own certificate as PEM, without its key.</summary>
     public string CertificatePem => Certificate.ExportCertificatePem();
 
