@@ -83,7 +83,7 @@ public sealed class EchoServers : IAsyncLifetime, IDisposable
         switch (kind)
         {
             case EchoServer.CSharpHttp or EchoServer.CSharpUnix or EchoServer.CSharpMutualTls:
-                KestrelServer kestrel = await KestrelServer.StartAsync(
+                TestServer kestrel = await TestServer.StartAsync(
                     new EchoService().Map,
                     kind == EchoServer.CSharpUnix ? socket : null,
                     kind == EchoServer.CSharpMutualTls ? _certificates : null);

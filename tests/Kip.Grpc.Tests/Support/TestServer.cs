@@ -15,11 +15,11 @@ using Microsoft.Extensions.Logging;
 namespace Kip.Grpc.Tests.Support;
 
 /// <summary>A Kestrel of one's own on a free port of loopback or on a unix socket.</summary>
-internal sealed class KestrelServer : IAsyncDisposable
+internal sealed class TestServer : IAsyncDisposable
 {
     private readonly WebApplication _application;
 
-    private KestrelServer(WebApplication application, string address, LogRecorder log)
+    private TestServer(WebApplication application, string address, LogRecorder log)
     {
         _application = application;
         Address = address;
@@ -30,20 +30,12 @@ internal sealed class KestrelServer : IAsyncDisposable
 
     public LogRecorder Log { get; }
 
-    public static Task<KestrelServer> StartAsync(
+    public static async Task<TestServer> StartAsync(
         Action<IEndpointRouteBuilder> map,
         string? unixPath = null,
         TestCertificates? tls = null,
         GrpcServerOptions? options = null,
-        Action<KestrelServerOptions>? configure = null) =>
-        StartApplicationAsync(app => map(app), unixPath, tls, options, configure);
-
-    public static async Task<KestrelServer> StartApplicationAsync(
-        Action<WebApplication> setUp,
-        string? unixPath = null,
-        TestCertificates? tls = null,
-        GrpcServerOptions? options = null,
-        Action<KestrelServerOptions>? configure = null)
+        HttpProtocols protocols = HttpProtocols.Http2)
     {
         var log = new LogRecorder();
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
@@ -56,16 +48,15 @@ internal sealed class KestrelServer : IAsyncDisposable
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.ConfigureForGrpc();
-            configure?.Invoke(kestrel);
             if (unixPath is not null)
             {
-                kestrel.ListenUnixSocket(unixPath, listen => listen.Protocols = HttpProtocols.Http2);
+                kestrel.ListenUnixSocket(unixPath, listen => listen.Protocols = protocols);
                 return;
             }
 
             kestrel.Listen(System.Net.IPAddress.Loopback, 0, listen =>
             {
-                listen.Protocols = HttpProtocols.Http2;
+                listen.Protocols = protocols;
                 if (tls is not null)
                 {
                     listen.UseHttps(https =>
@@ -79,11 +70,11 @@ internal sealed class KestrelServer : IAsyncDisposable
             });
         });
         WebApplication application = builder.Build();
-        setUp(application);
+        map(application);
         await application.StartAsync();
         string address = application.Services.GetRequiredService<IServer>().Features
             .Get<IServerAddressesFeature>()!.Addresses.Single();
-        return new KestrelServer(application, unixPath is null ? address : "unix:" + unixPath, log);
+        return new TestServer(application, unixPath is null ? address : "unix:" + unixPath, log);
     }
 
     public Task StopAsync(CancellationToken cancellationToken) => _application.StopAsync(cancellationToken);
