@@ -58,10 +58,11 @@ public sealed class ServerCallContext
     /// Sends <see cref="ResponseHeaders"/> now instead of with the first message, so that a caller knows that its stream is
     /// served before there is anything to say.
     /// </summary>
-    public Task SendResponseHeadersAsync()
+    /// <exception cref="OperationCanceledException">The call has ended.</exception>
+    public async Task SendResponseHeadersAsync()
     {
         ApplyHeaders();
-        return _http.Response.StartAsync(CancellationToken);
+        await _http.Response.BodyWriter.FlushAsync(CancellationToken);
     }
 
     /// <summary>Puts the response headers where HTTP sends them from, unless they have gone already.</summary>
