@@ -50,7 +50,12 @@ public sealed partial class LocalDriver : ICellDriver
         store = new CellStore(options.StateDirectory, options.ControllerId, timeProvider);
         launcher = new CellLauncher(options, range, bridge, cgroups, timeProvider);
         remover = new CellRemover(store, bridge, cgroups, timeProvider);
-        Description = new DriverDescription("local", "local", options.ControllerId);
+        Description = new DriverDescription("local", "local", options.ControllerId)
+        {
+            // Files of this machine: looking is cheap, and what is there is seen at once.
+            ListInterval = TimeSpan.FromMilliseconds(10),
+            ListDelay = TimeSpan.Zero,
+        };
     }
 
     /// <inheritdoc/>
@@ -68,7 +73,7 @@ public sealed partial class LocalDriver : ICellDriver
             DriverErrorKind.NotFound, $"there is no image {reference}: local cells run on this machine's own system; leave the image empty"));
 
     /// <inheritdoc/>
-    public async Task<LaunchResult> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken)
+    public async Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         var type = Validate(request);
@@ -76,7 +81,7 @@ public sealed partial class LocalDriver : ICellDriver
         var cell = store.Get(id);
         if (cell.Exists || store.IsRemembered(id))
         {
-            return new LaunchResult(id);
+            return await FindAsync(id, cancellationToken);
         }
 
         LocalRequirements.Demand(options, isRoot());
@@ -84,7 +89,7 @@ public sealed partial class LocalDriver : ICellDriver
             async () =>
             {
                 await LaunchNewAsync(request, type, id, cell, cancellationToken);
-                return new LaunchResult(id);
+                return await FindAsync(id, cancellationToken);
             },
             "launch a cell");
     }
@@ -259,6 +264,10 @@ public sealed partial class LocalDriver : ICellDriver
             ? type
             : throw Invalid($"the tag {InstanceTags.ControllerId} has to be this controller's, {options.ControllerId}");
     }
+
+    private async Task<Instance> FindAsync(string id, CancellationToken cancellationToken) =>
+        (await ListAsync(cancellationToken)).FirstOrDefault(instance => instance.Id == id)
+        ?? throw new DriverException(DriverErrorKind.Transient, $"the cell {id} was removed while it was launched");
 
     private async Task LaunchNewAsync(LaunchRequest request, LocalType type, string id, CellDirectory cell, CancellationToken cancellationToken)
     {

@@ -4,10 +4,14 @@ using Kip.Cells;
 namespace Kip.Host.Terminal;
 
 /// <summary>Turns what happens to a cell into lines: step, how long it took, how long since the start, what it is.</summary>
-internal sealed class Timeline(Screen screen, DateTimeOffset start)
+internal sealed class Timeline
 {
-    private DateTimeOffset _last = start;
+    private readonly Screen _screen;
+    private readonly DateTimeOffset _start;
+    private DateTimeOffset _last;
     private bool _launched;
+
+    public Timeline(Screen screen, DateTimeOffset start) => (_screen, _start, _last) = (screen, start, start);
 
     public void Show(CellUpdate update)
     {
@@ -43,7 +47,7 @@ internal sealed class Timeline(Screen screen, DateTimeOffset start)
                         Step(update.Time, "stopping", happened.Container ?? "", "stopping");
                         break;
                     case var reason when happened.Type == "Warning":
-                        screen.Say($"! {reason}: {happened.Message}");
+                        _screen.Say($"! {reason}: {happened.Message}");
                         break;
                 }
 
@@ -61,10 +65,10 @@ internal sealed class Timeline(Screen screen, DateTimeOffset start)
     {
         var line = string.Create(
             CultureInfo.InvariantCulture,
-            $"{step,-18}{(time - _last).TotalSeconds,8:0.000} s {(time - start).TotalSeconds,8:0.000} s  {detail}").TrimEnd();
+            $"{step,-18}{(time - _last).TotalSeconds,8:0.000} s {(time - _start).TotalSeconds,8:0.000} s  {detail}").TrimEnd();
         _last = time;
-        screen.Say(line);
-        screen.SetActivity(next);
+        _screen.Say(line);
+        _screen.SetActivity(next);
     }
 
     private static string Price(CellRecord cell) =>
