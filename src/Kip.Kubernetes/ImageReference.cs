@@ -1,0 +1,4 @@
+namespace Kip.Kubernetes;
+
+/// <summary>An image name in full.</summary>
+public sealed record ImageReference;
