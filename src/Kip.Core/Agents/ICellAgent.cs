@@ -17,8 +17,8 @@ public interface ICellAgent : IAsyncDisposable
     Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken);
 
     /// <summary>
-    /// The whole truth at once, then each change as it happens; a heartbeat at least every 10 seconds. Ends only by exception or
-    /// cancellation.
+    /// The events so far, then the status as it is now, then each change as it happens; a heartbeat at least every 10 seconds. An event
+    /// comes before the status that it led to. Ends only by exception or cancellation.
     /// </summary>
     /// <param name="afterEvent">Events of this agent process up to this sequence number are known already; 0 for all it still has.</param>
     /// <param name="cancellationToken">Ends the stream.</param>

@@ -25,6 +25,7 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly CancellationTokenSource _lifetime = new();
     private readonly SemaphoreSlim _catalogTurn = new(1);
     private readonly List<Task> _loops = [];
+    private int _disposed;
     private (DateTimeOffset Read, IReadOnlyList<InstanceType> Types)? _catalog;
 
     /// <summary>Makes a manager; <see cref="StartAsync"/> sets it to work.</summary>
@@ -169,6 +170,11 @@ public sealed partial class CellManager : IAsyncDisposable
     /// <summary>Stops looking after the cells; they go on.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+        {
+            return;
+        }
+
         await _lifetime.CancelAsync().ConfigureAwait(false);
         var running = _loops.Concat(_byPod.Values.Select(static e => e.Running)).ToList();
         await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

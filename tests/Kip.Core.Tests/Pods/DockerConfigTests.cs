@@ -20,7 +20,7 @@ public class DockerConfigTests
     {
         var auth = Convert.ToBase64String("user:pass:word"u8);
 
-        Assert.Equal("pass:word", Assert.Single(DockerConfig.Parse($$"""{"auths": {"r": {"auth": "{{auth}}"}}}""", "x")).Password);
+        Assert.Equal("pass:word", Assert.Single(DockerConfig.Parse("""{"auths": {"r": {"auth": "AUTH"}}}""".Replace("AUTH", auth, StringComparison.Ordinal), "x")).Password);
     }
 
     [Theory]
