@@ -17,11 +17,14 @@ public sealed class VirtualClock : TimeProvider
 
     private readonly Lock _gate = new();
     private readonly SortedSet<VirtualTimer> _timers = new(VirtualTimer.ByDueTime);
+    private readonly List<ClockWait> _waits = [];
+    private readonly Settling _settling;
     private readonly DateTimeOffset _start;
     private long _now;
     private long _timersMade;
     private long _activity;
     private int _holds;
+    private bool _isMoving;
 
     /// <summary>Makes a clock that stands at the first instant of the year 2030, UTC.</summary>
     public VirtualClock()
@@ -31,7 +34,11 @@ public sealed class VirtualClock : TimeProvider
 
     /// <summary>Makes a clock that stands at <paramref name="start"/>.</summary>
     /// <param name="start">The first instant.</param>
-    public VirtualClock(DateTimeOffset start) => _start = start.ToUniversalTime();
+    public VirtualClock(DateTimeOffset start)
+    {
+        _start = start.ToUniversalTime();
+        _settling = new Settling(this);
+    }
 
     /// <summary>
     /// How long, in real time, a wait bears it that nothing happens at all: no timer to jump to and no code that looks at the clock.
@@ -61,8 +68,6 @@ public sealed class VirtualClock : TimeProvider
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     internal long Activity => Volatile.Read(ref _activity);
-
-    internal int BlockedThreads { get; } = Settling.CountBlockedThreads();
 
     internal bool IsHeld => Volatile.Read(ref _holds) > 0;
 
@@ -106,39 +111,36 @@ public sealed class VirtualClock : TimeProvider
     public Task AdvanceAsync(TimeSpan by, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(by, TimeSpan.Zero);
-        var settling = new Settling(this);
-        var target = Elapsed + by;
-        return OnOwnThread(
-            () =>
-            {
-                settling.Wait(cancellationToken);
-                while (NextDue() is { } due && due <= target)
-                {
-                    AdvanceTo(due);
-                    settling.Wait(cancellationToken);
-                }
-
-                AdvanceTo(target);
-            },
-            cancellationToken);
+        return AdvanceUntilAsync(Task.Delay(by, this, cancellationToken), by, cancellationToken);
     }
 
     /// <summary>Moves the clock from timer to timer until a condition holds.</summary>
-    /// <param name="condition">Looked at whenever the code under test has come to rest.</param>
+    /// <param name="condition">Looked at, on another thread, whenever the code under test has come to rest.</param>
     /// <param name="within">Virtual time it may take; <see cref="DefaultLimit"/> when null.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="what">What is waited for, for the message; the condition's own text by default.</param>
     /// <exception cref="TimeoutException">It does not hold within the time, or nothing happens any more.</exception>
-    public Task AdvanceUntilAsync(
+    public async Task AdvanceUntilAsync(
         Func<bool> condition,
         TimeSpan? within = null,
         CancellationToken cancellationToken = default,
         [CallerArgumentExpression(nameof(condition))] string? what = null)
     {
         ArgumentNullException.ThrowIfNull(condition);
-        var settling = new Settling(this);
-        var limit = Elapsed + (within ?? DefaultLimit);
-        return OnOwnThread(() => AdvanceUntil(condition, limit, settling, what, cancellationToken), cancellationToken);
+        var wait = new ClockWait(condition, Elapsed + (within ?? DefaultLimit), what, _settling.IsInside);
+        await using var cancellation = cancellationToken.UnsafeRegister(
+            static (wait, token) => ((ClockWait)wait!).Cancel(token), wait).ConfigureAwait(false);
+        lock (_gate)
+        {
+            _waits.Add(wait);
+            if (!_isMoving)
+            {
+                _isMoving = true;
+                StartMoving();
+            }
+        }
+
+        await wait.Task.ConfigureAwait(false);
     }
 
     /// <summary>Moves the clock from timer to timer until a task has ended; throws what the task throws.</summary>
@@ -159,7 +161,9 @@ public sealed class VirtualClock : TimeProvider
     }
 
     /// <summary>
-    /// Runs a simulation on the thread pool and moves the clock from timer to timer until it has ended; throws what it throws.
+    /// Runs a simulation on the thread pool and moves the clock from timer to timer until it has ended; throws what it throws. No jump
+    /// overtakes code that was started in it. <see cref="AdvanceUntilAsync(Func{bool}, TimeSpan?, CancellationToken, string?)"/> may be
+    /// called from within.
     /// </summary>
     /// <param name="simulation">The code under test and the test of it.</param>
     /// <param name="within">Virtual time it may take; <see cref="DefaultLimit"/> when null.</param>
@@ -169,9 +173,14 @@ public sealed class VirtualClock : TimeProvider
     {
         ArgumentNullException.ThrowIfNull(simulation);
 
-        // Without the caller's synchronisation context all of the simulation is on the pool, where Settling sees it.
+        // On the pool there is no synchronisation context, which would take the simulation's code to threads of its own.
         return Task.Run(
-            () => AdvanceUntilAsync(Task.Run(simulation, cancellationToken), within, cancellationToken, "the simulation to end"), cancellationToken);
+            async () =>
+            {
+                _settling.IsInside = true;
+                await AdvanceUntilAsync(Task.Run(simulation, cancellationToken), within, cancellationToken, "the simulation to end").ConfigureAwait(false);
+            },
+            cancellationToken);
     }
 
     /// <summary>
@@ -218,38 +227,70 @@ public sealed class VirtualClock : TimeProvider
         }
     }
 
-    // The thread that moves the clock must not count as one that is still at work on the pool.
-    private static Task OnOwnThread(Action action, CancellationToken cancellationToken) =>
-        Task.Factory.StartNew(action, cancellationToken, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-
-    private void AdvanceUntil(Func<bool> condition, TimeSpan limit, Settling settling, string? what, CancellationToken cancellationToken)
+    private void StartMoving()
     {
-        while (true)
+        // Whoever waits first must not lend the thread its identity as code of the simulation: it would never be at rest.
+        using (ExecutionContext.SuppressFlow())
         {
-            settling.Wait(cancellationToken);
-            if (condition())
+            new Thread(Move) { IsBackground = true, Name = nameof(VirtualClock) }.Start();
+        }
+    }
+
+    /// <summary>Moves the clock as long as somebody waits.</summary>
+    private void Move()
+    {
+        while (GetWaits() is { Count: > 0 } known)
+        {
+            _settling.Wait(known.TrueForAll(wait => wait.IsInside));
+
+            // Those that came while the code settled want to be asked before the next jump.
+            var waits = GetWaits();
+            if (waits.Count == 0)
             {
                 return;
             }
 
-            if (NextDue() is { } due)
+            if (waits.FindAll(wait => wait.TryEnd()).Count > 0)
             {
-                if (due > limit)
-                {
-                    AdvanceTo(limit);
-                    throw new TimeoutException(Describe($"Waited until {_start + limit:O} (virtual time) for: {what}."));
-                }
+                continue;
+            }
 
+            var deadline = waits.Min(wait => wait.Deadline);
+            if (NextDue() is { } due && due <= deadline)
+            {
                 AdvanceTo(due);
             }
-            else if (!settling.WaitForActivity(condition, Patience, cancellationToken))
+            else if (NextDue() is not null)
             {
-                throw new TimeoutException(Describe($"Nothing happened for {Patience} (real time) while waiting for: {what}."));
+                AdvanceTo(deadline);
+                Fail(waits.FindAll(wait => wait.Deadline == deadline), $"Waited until {_start + deadline:O} (virtual time) for");
+            }
+            else if (!_settling.WaitForActivity(() => waits.Exists(wait => wait.TryEnd()), Patience))
+            {
+                Fail(waits, $"Nothing happened for {Patience} (real time) while waiting for");
             }
         }
     }
 
-    private string Describe(string what) => $"{what} The clock stands at {_start + Elapsed:O}, {Elapsed} after its start; {PendingTimers} timers are pending.";
+    /// <summary>Those who still wait; when nobody does the thread that moves the clock must end.</summary>
+    private List<ClockWait> GetWaits()
+    {
+        lock (_gate)
+        {
+            _waits.RemoveAll(wait => wait.IsEnded);
+            _isMoving = _waits.Count > 0;
+            return [.. _waits];
+        }
+    }
+
+    private void Fail(List<ClockWait> waits, string why)
+    {
+        foreach (var wait in waits)
+        {
+            wait.Fail(new TimeoutException(
+                $"{why}: {wait.What}. The clock stands at {_start + Elapsed:O}, {Elapsed} after its start; {PendingTimers} timers are pending."));
+        }
+    }
 
     private TimeSpan? NextDue()
     {
