@@ -36,7 +36,7 @@ internal static class Kubectl
 
     private static async Task<(JsonNode? Value, string Error)> RunAsync(string manifest, params string[] command)
     {
-        var start = new ProcessStartInfo("kubectl", [.. command, "--local", "-f", "-", "SEEN=yes", "-o", "json"])
+        var start = new ProcessStartInfo("kubectl", [.. command, "--local", "-f", "-", "SEEN=yes", "-o", "json", "--show-managed-fields"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -325,7 +325,7 @@ public sealed class ManifestTests(ITestOutputHelper output)
                     Assert.True(e is { Line: > 0, Column: > 0 }, e.Message);
                 }
             },
-            tries: 3000);
+            tries: 1500);
 
     /// <summary>Objects by key, without nulls and empty objects, which kubectl prints and Kip does not.</summary>
     private static JsonNode? Sorted(JsonNode? node) => node switch

@@ -72,7 +72,7 @@ public sealed class PodDefaultsTests
     {
         var pod = Manifest.ReadPod(
             Head + """
-            metadata: {name: n, generateName: g-, namespace: ns, uid: u}
+            metadata: {name: given, generateName: g-, namespace: ns, uid: u}
             spec:
               restartPolicy: Never
               terminationGracePeriodSeconds: 0
@@ -85,7 +85,7 @@ public sealed class PodDefaultsTests
                 readinessProbe: {exec: {command: [x]}, periodSeconds: 1, failureThreshold: 1}
             """, "f").Pod;
         PodDefaults.Apply(pod);
-        Assert.Equal(("n", "ns", "u"), (pod.Metadata.Name, pod.Metadata.Namespace, pod.Metadata.Uid));
+        Assert.Equal(("given", "ns", "u"), (pod.Metadata.Name, pod.Metadata.Namespace, pod.Metadata.Uid));
         Assert.Equal(("Never", 0L, "None"), (pod.Spec.RestartPolicy, pod.Spec.TerminationGracePeriodSeconds, pod.Spec.DnsPolicy));
         var container = pod.Spec.Containers[0];
         Assert.Equal(("Never", "UDP"), (container.ImagePullPolicy, container.Ports![0].Protocol));

@@ -76,7 +76,7 @@ public sealed class PodValidationTests
     [InlineData("terminationMessagePolicy: x", "spec.containers[0].terminationMessagePolicy: Unsupported value: \"x\": supported values: \"File\", \"FallbackToLogsOnError\"")]
     [InlineData("metadata: {name: null}", "metadata.name: Required value: name or generateName is required")]
     [InlineData("metadata: {namespace: a.b}", "metadata.namespace: Invalid value: \"a.b\": " + Label)]
-    [InlineData("metadata: {labels: {a: -}}", "metadata.labels: Invalid value: \"-\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character")]
+    [InlineData("metadata: {labels: {a: '-'}}", "metadata.labels: Invalid value: \"-\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character")]
     [InlineData("spec: {restartPolicy: Maybe}", "spec.restartPolicy: Unsupported value: \"Maybe\": supported values: \"Always\", \"OnFailure\", \"Never\"")]
     [InlineData("spec: {terminationGracePeriodSeconds: -1}", "spec.terminationGracePeriodSeconds: Invalid value: -1: must be greater than or equal to 0")]
     [InlineData("spec: {activeDeadlineSeconds: 0}", "spec.activeDeadlineSeconds: Invalid value: 0: must be greater than or equal to 1")]
