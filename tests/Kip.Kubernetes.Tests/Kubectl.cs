@@ -11,10 +11,32 @@ internal static class Kubectl
 
     public static string? WhyAbsent { get; } = Probe();
 
-    /// <summary>The pod of a manifest, with annotation <c>seen: yes</c> added.</summary>
-    public static async Task<(JsonNode? Pod, string Error)> ReadAsync(string manifest)
+    /// <summary>A pod through Kubernetes' own types: with every default of writing, without unknown fields.</summary>
+    public static async Task<(JsonNode? Pod, string Error)> ReadPodAsync(string manifest)
     {
-        var start = new ProcessStartInfo("kubectl", ["annotate", "--local", "-f", "-", "seen=yes", "-o", "json"])
+        var (pod, error) = await RunAsync(manifest, "set", "env");
+        foreach (var list in (string[])["containers", "initContainers"])
+        {
+            foreach (var container in pod?["spec"]?[list]?.AsArray() ?? [])
+            {
+                var env = container!["env"]!.AsArray();
+                env.RemoveAt(env.Count - 1);
+                if (env.Count == 0)
+                {
+                    container.AsObject().Remove("env");
+                }
+            }
+        }
+
+        return (pod, error);
+    }
+
+    /// <summary>Any object as JSON, by YAML's rules alone.</summary>
+    public static Task<(JsonNode? Value, string Error)> ReadAnyAsync(string manifest) => RunAsync(manifest, "annotate");
+
+    private static async Task<(JsonNode? Value, string Error)> RunAsync(string manifest, params string[] command)
+    {
+        var start = new ProcessStartInfo("kubectl", [.. command, "--local", "-f", "-", "SEEN=yes", "-o", "json", "--show-managed-fields"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

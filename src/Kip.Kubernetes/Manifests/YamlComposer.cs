@@ -18,6 +18,7 @@ internal sealed class YamlComposer
     private const string MergeKey = "<<";
     private const string TagPrefix = "tag:yaml.org,2002:";
 
+    private readonly Scanner _scanner;
     private readonly Parser _parser;
     private readonly string _source;
     private readonly Dictionary<AnchorName, ManifestNode> _anchors = [];
@@ -25,30 +26,52 @@ internal sealed class YamlComposer
     private YamlComposer(string text, string source)
     {
         // Keys longer than the default 1024 characters are legal in JSON.
-        _parser = new Parser(new Scanner(new StringReader(text), skipComments: true, maxKeySize: text.Length + 1));
+        _scanner = new Scanner(new StringReader(text), skipComments: true, maxKeySize: text.Length + 1);
+        _parser = new Parser(_scanner);
         _source = source;
     }
 
     /// <exception cref="ManifestException">The text is not YAML, or breaks one of the bounds.</exception>
     public static List<ManifestNode> Compose(string text, string source)
     {
+        var composer = new YamlComposer(text, source);
         try
         {
-            return new YamlComposer(text, source).ComposeStream();
+            return composer.ComposeStream();
+        }
+        catch (YamlException e) when (e.Message.Contains("tab", StringComparison.Ordinal) && FindTab(text, e.Start) is { } line)
+        {
+            throw new ManifestException(source, line, 1, "a tab is used for indentation; use spaces", e);
         }
         catch (YamlException e)
         {
-            throw new ManifestException(source, (int)Math.Max(e.Start.Line, 1), (int)Math.Max(e.Start.Column, 1), Explain(text, e), e);
+            throw composer.NotYaml(e.Start, e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // The scanner's answer to some malformed texts; it carries no place.
+            throw composer.NotYaml(composer._scanner.CurrentPosition, e);
         }
     }
 
-    private static string Explain(string text, YamlException e)
+    /// <summary>The first line from <paramref name="start"/> on that has a tab before its content.</summary>
+    private static int? FindTab(string text, Mark start)
     {
-        var line = text.Split('\n').ElementAtOrDefault((int)e.Start.Line - 1) ?? "";
-        return line.TrimStart(' ').StartsWith('\t')
-            ? "a tab is used for indentation; use spaces"
-            : $"not YAML: {e.Message}";
+        var number = 0;
+        foreach (var line in text.AsSpan().EnumerateLines())
+        {
+            number++;
+            if (number >= start.Line && line[..^line.TrimStart(" \t").Length].Contains('\t'))
+            {
+                return number;
+            }
+        }
+
+        return null;
     }
+
+    private ManifestException NotYaml(Mark at, Exception e) =>
+        new(_source, (int)Math.Max(at.Line, 1), (int)Math.Max(at.Column, 1), $"not YAML: {char.ToLowerInvariant(e.Message[0])}{e.Message[1..]}", e);
 
     private List<ManifestNode> ComposeStream()
     {

@@ -229,10 +229,11 @@ public sealed class QuantityTests(ITestOutputHelper output)
         var manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: c, resources: {limits: {"
             + string.Join(", ", texts.Select((text, i) => $"r{i}: \"{text}\"")) + "}}}]}";
 
-        var (pod, error) = await Kubectl.ReadAsync(manifest);
+        var (pod, error) = await Kubectl.ReadPodAsync(manifest);
 
         Assert.Equal("", error);
         var limits = pod!["spec"]!["containers"]![0]!["resources"]!["limits"]!;
+        var compared = 0;
         for (var i = 0; i < texts.Count; i++)
         {
             var printed = (string)limits[$"r{i}"]!;
@@ -241,9 +242,16 @@ public sealed class QuantityTests(ITestOutputHelper output)
             // Kubernetes prints some texts as they came, although they are not canonical.
             if (printed != texts[i])
             {
+                compared++;
                 Assert.Equal($"{texts[i]} is {printed}", $"{texts[i]} is {mine}");
             }
+            else
+            {
+                Assert.Equal(mine, Quantity.Parse(printed));
+            }
         }
+
+        Assert.True(compared > count / 4, $"only {compared} were rewritten");
     }
 
     private static Gen<string> Texts() =>
