@@ -125,9 +125,27 @@ public sealed class GrpcChannelTests
         var thrown = new InvalidDataException("no more requests");
 
         InvalidDataException e = await Assert.ThrowsAsync<InvalidDataException>(
-            () => channel.DuplexStreamingAsync(EchoMethods.Duplex, OneThenThrow(thrown)).CountAsync().AsTask().Within("the call to fail"));
+            () => channel.DuplexStreamingAsync(EchoMethods.Duplex, OneThenThrow(thrown, Task.CompletedTask)).CountAsync().AsTask().Within("the call to fail"));
 
         Assert.Same(thrown, e);
+    }
+
+    [Fact]
+    public async Task DuplexStreaming_RequestsThrowAfterAnAnswer_CallerGetsThatException()
+    {
+        await using TestServer server = await TestServer.StartAsync(new EchoService().Map);
+        using GrpcChannel channel = GrpcChannel.ForAddress(server.Address);
+        var answered = new TaskCompletionSource();
+        var thrown = new IOException("the disk the requests come from");
+        await using IAsyncEnumerator<EchoMessage> responses = channel
+            .DuplexStreamingAsync(EchoMethods.Duplex, OneThenThrow(thrown, answered.Task)).GetAsyncEnumerator();
+        Assert.True(await responses.MoveNextAsync());
+
+        answered.SetResult();
+
+        IOException e = await Assert.ThrowsAsync<IOException>(() => responses.MoveNextAsync().AsTask().Within("the call to fail"));
+        Assert.Same(thrown, e);
+        Assert.Contains(nameof(OneThenThrow), e.StackTrace, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -246,10 +264,10 @@ public sealed class GrpcChannelTests
         await Task.CompletedTask;
     }
 
-    private static async IAsyncEnumerable<EchoMessage> OneThenThrow(Exception exception)
+    private static async IAsyncEnumerable<EchoMessage> OneThenThrow(Exception exception, Task when)
     {
         yield return new EchoMessage();
-        await Task.Yield();
+        await when;
         throw exception;
     }
 

@@ -58,7 +58,8 @@ internal sealed class ClientCall : IDisposable
         }
         catch (Exception e) when (Explain(e) is { } explained)
         {
-            throw explained;
+            ExceptionDispatchInfo.Throw(explained); // keeps the stack of an exception that the requests threw
+            throw;
         }
     }
 
@@ -78,7 +79,8 @@ internal sealed class ClientCall : IDisposable
         }
         catch (Exception e) when (Explain(e) is { } explained)
         {
-            throw explained;
+            ExceptionDispatchInfo.Throw(explained); // keeps the stack of an exception that the requests threw
+            throw;
         }
     }
 
@@ -94,7 +96,8 @@ internal sealed class ClientCall : IDisposable
         }
         catch (Exception e) when (Explain(e) is { } explained)
         {
-            throw explained;
+            ExceptionDispatchInfo.Throw(explained); // keeps the stack of an exception that the requests threw
+            throw;
         }
     }
 
@@ -110,6 +113,7 @@ internal sealed class ClientCall : IDisposable
         // First the registrations, which wait for callbacks that are running: none may touch a disposed source.
         _onCaller.Dispose();
         _onChannel.Dispose();
+        _body?.Complete(); // gives its buffers back to their pool
         _response?.Dispose(); // resets the stream unless it has ended
         if (_request?.Content is not UnaryContent)
         {
@@ -219,7 +223,7 @@ internal sealed class ClientCall : IDisposable
 
         if (_requestFailure is { } failure)
         {
-            return ExceptionDispatchInfo.SetCurrentStackTrace(failure);
+            return failure;
         }
 
         if (e is not (HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException or SocketException))

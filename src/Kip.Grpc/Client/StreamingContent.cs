@@ -29,25 +29,39 @@ internal sealed class StreamingContent<TRequest>(IAsyncEnumerable<TRequest> requ
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, call.Token);
         await stream.FlushAsync(linked.Token); // sends the headers: the server may answer before the first message
         PipeWriter writer = PipeWriter.Create(stream, new StreamPipeWriterOptions(leaveOpen: true));
-        try
+        await using IAsyncEnumerator<TRequest> messages = requests.GetAsyncEnumerator(linked.Token);
+        while (await TryWriteNextAsync(messages, writer, linked.Token))
         {
-            await MessageFraming.WriteAllAsync(writer, requests, maxSize, linked.Token);
+            await writer.FlushAsync(linked.Token);
         }
-        catch (Exception e) when (!linked.IsCancellationRequested && e is not IOException)
-        {
-            // The caller's sequence failed, or a message was too large: whoever waits for the response must hear of it.
-            call.FailRequest(e);
-            throw;
-        }
-        finally
-        {
-            await writer.CompleteAsync();
-        }
+
+        await writer.CompleteAsync();
     }
 
     protected override bool TryComputeLength(out long length)
     {
         length = 0;
         return false;
+    }
+
+    private async ValueTask<bool> TryWriteNextAsync(
+        IAsyncEnumerator<TRequest> messages, PipeWriter writer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (!await messages.MoveNextAsync())
+            {
+                return false;
+            }
+
+            MessageFraming.Write(writer, messages.Current, maxSize);
+            return true;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The caller's sequence failed, or a message is too large: whoever waits for the response must hear of it.
+            call.FailRequest(e);
+            throw;
+        }
     }
 }

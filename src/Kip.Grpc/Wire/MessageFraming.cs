@@ -41,22 +41,6 @@ internal static class MessageFraming
         }
     }
 
-    /// <summary>Writes a sequence, each message as soon as it is there.</summary>
-    public static async Task WriteAllAsync<T>(
-        PipeWriter writer, IAsyncEnumerable<T> messages, int? maxSize, CancellationToken cancellationToken)
-        where T : class, IMessage<T>
-    {
-        await foreach (T message in messages.WithCancellation(cancellationToken))
-        {
-            Write(writer, message, maxSize);
-            FlushResult result = await writer.FlushAsync(cancellationToken);
-            if (result.IsCompleted)
-            {
-                return; // the peer reads no more; what it has to say about that comes with the status
-            }
-        }
-    }
-
     /// <summary>Reads the next message; null at the end of the stream.</summary>
     /// <exception cref="RpcException">
     /// The frame is cut off or malformed (Internal), compressed (Unimplemented), or larger than <paramref name="maxSize"/>
