@@ -300,7 +300,6 @@ internal sealed partial class CellReconciler : IDisposable
                     await ClaimAsync(cancellationToken).ConfigureAwait(false);
                 }
 
-                _cell.SetAgent(agent);
                 return await FollowAsync(agent, cancellationToken).ConfigureAwait(false);
             }
             catch (AgentException e) when (e.Kind == AgentErrorKind.Refused)
@@ -389,7 +388,15 @@ internal sealed partial class CellReconciler : IDisposable
             (_agentInstance, _lastEvent) = (agent.Instance, 0);
         }
 
+        // Known to others only once it knows the pod; what was wished meanwhile is said again.
+        var (state, pod) = (Record.State, _cell.Pod);
         await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+        _cell.SetAgent(agent);
+        if ((state, pod) != (Record.State, _cell.Pod))
+        {
+            await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+        }
+
         using var silence = new CancellationTokenSource(Silence, _context.Time);
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
         try
@@ -429,7 +436,14 @@ internal sealed partial class CellReconciler : IDisposable
         if (Record.State == CellState.Draining)
         {
             var left = Max((Record.DrainDeadline ?? Now) - StopSlack - Now, TimeSpan.Zero);
-            await agent.StopPodAsync(Record.Pod.Uid, left, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await agent.StopPodAsync(Record.Pod.Uid, left, cancellationToken).ConfigureAwait(false);
+            }
+            catch (AgentException e) when (e.Kind == AgentErrorKind.NotFound)
+            {
+                throw new CellException("Stopped", "the pod was stopped before it had started", e);
+            }
         }
         else if (_cell.Pod is { } pod)
         {
@@ -498,7 +512,7 @@ internal sealed partial class CellReconciler : IDisposable
             {
                 await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is AgentException or ObjectDisposedException)
+            catch (Exception e) when (e is AgentException or CellException or ObjectDisposedException)
             {
                 LogConnectionLost(Record.Id, e.Message); // said again on the next connection
             }
