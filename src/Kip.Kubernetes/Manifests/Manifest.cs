@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
 
 namespace Kip.Kubernetes;
 
@@ -45,16 +46,20 @@ public static class Manifest
         Require(mapping, "kind", document.Kind, "Pod", source);
         Require(mapping, "apiVersion", document.ApiVersion, "v1", source);
 
-        var type = KubernetesJsonContext.Default.Pod;
-        var warnings = ManifestChecker.Check(mapping, type, source);
-        try
-        {
-            return new PodManifest(KubernetesJson.Deserialize(ToJson(mapping), type), warnings);
-        }
-        catch (JsonException e)
-        {
-            throw new ManifestException(source, mapping.Line, mapping.Column, e.Message, e);
-        }
+        var (pod, warnings) = Bind(mapping, KubernetesJsonContext.Default.Pod, source);
+        return new PodManifest(pod, warnings);
+    }
+
+    /// <summary>Reads a configuration file's text: one document of any shape, with the same care for types and unknown fields.</summary>
+    /// <param name="text">The configuration.</param>
+    /// <param name="source">What to call it in messages, such as its path.</param>
+    /// <param name="type">The shape it must have.</param>
+    /// <returns>The value, and a warning for each field nobody knows.</returns>
+    public static (T Value, IReadOnlyList<string> Warnings) ReadConfiguration<T>(string text, string source, JsonTypeInfo<T> type)
+        where T : class
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        return Bind(ReadMappings(text, source)[0], type, source);
     }
 
     /// <summary>Reads a manifest file that is one pod.</summary>
@@ -62,6 +67,20 @@ public static class Manifest
     /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
     public static async Task<PodManifest> ReadPodAsync(string path, CancellationToken cancellationToken) =>
         ReadPod(await ReadTextAsync(path, cancellationToken), path);
+
+    private static (T Value, IReadOnlyList<string> Warnings) Bind<T>(MappingNode mapping, JsonTypeInfo<T> type, string source)
+        where T : class
+    {
+        var warnings = ManifestChecker.Check(mapping, type, source);
+        try
+        {
+            return (KubernetesJson.Deserialize(ToJson(mapping), type), warnings);
+        }
+        catch (JsonException e)
+        {
+            throw new ManifestException(source, mapping.Line, mapping.Column, e.Message, e);
+        }
+    }
 
     private static async Task<string> ReadTextAsync(string path, CancellationToken cancellationToken)
     {

@@ -1,0 +1,141 @@
+using Kip.Cells;
+using Kip.Kubernetes.Objects;
+
+namespace Kip.Agents;
+
+/// <summary>A connection to the agent on one cell.</summary>
+/// <remarks>Every method throws <see cref="AgentException"/> when the agent refuses or cannot be reached.</remarks>
+public interface ICellAgent : IAsyncDisposable
+{
+    /// <summary>Names the agent process; a new one counts its events anew.</summary>
+    string Instance { get; }
+
+    /// <summary>Gives the cell its one pod, or a newer version of it. Safe to repeat.</summary>
+    Task ApplyPodAsync(PodAssignment assignment, CancellationToken cancellationToken);
+
+    /// <summary>Ends the pod; returns once the agent has recorded the wish. Safe to repeat; a repeated call can only shorten the grace period.</summary>
+    Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The events so far, then the status as it is now, then each change as it happens; a heartbeat at least every 10 seconds. An event
+    /// comes before the status that it led to. Ends only by exception or cancellation.
+    /// </summary>
+    /// <param name="afterEvent">Events of this agent process up to this sequence number are known already; 0 for all it still has.</param>
+    /// <param name="cancellationToken">Ends the stream.</param>
+    IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, CancellationToken cancellationToken);
+
+    /// <summary>A container's log, oldest line first. With <see cref="LogQuery.Follow"/> it begins before the container does and ends with it.</summary>
+    IAsyncEnumerable<LogEntry> ReadLogsAsync(string podUid, LogQuery query, CancellationToken cancellationToken);
+}
+
+/// <summary>Makes connections to agents, enrolling those that are new.</summary>
+public interface ICellAgentConnector
+{
+    /// <summary>
+    /// One attempt to reach the agent of a cell at <see cref="CellRecord.Address"/>. An agent that has no certificate yet is enrolled
+    /// with <see cref="CellRecord.EnrolmentToken"/>; one that has must prove to be this cell.
+    /// </summary>
+    /// <param name="cell">The cell; its address must be known.</param>
+    /// <param name="onStep">Told of the steps on the way, for timelines; may be null.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    /// <exception cref="AgentException">It does not answer (yet), or is not who it should be.</exception>
+    Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken);
+}
+
+/// <summary>The steps of <see cref="ICellAgentConnector.ConnectAsync"/>.</summary>
+public enum AgentConnectStep
+{
+    /// <summary>The agent answered on its port.</summary>
+    Answered = 0,
+
+    /// <summary>The agent serves with a certificate of this controller's authority.</summary>
+    Enrolled,
+}
+
+/// <summary>What an agent is given to run.</summary>
+/// <param name="Pod">The pod, with all that only the controller can know already resolved.</param>
+/// <param name="PodAddress">The address reserved for the pod, or null when it has the cell's own.</param>
+/// <param name="Credentials">For pulling its images.</param>
+public sealed record PodAssignment(Pod Pod, string? PodAddress, IReadOnlyList<RegistryCredential> Credentials);
+
+/// <summary>How to log in to one registry.</summary>
+/// <param name="Registry">Host, or host:port, as it stands in image names; <c>docker.io</c> for Docker Hub.</param>
+/// <param name="Username">User name.</param>
+/// <param name="Password">Password or token.</param>
+public sealed record RegistryCredential(string Registry, string Username, string Password)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Registry} as {Username}";
+}
+
+/// <summary>One message of <see cref="ICellAgent.WatchAsync"/>; exactly one of status and event is set, or neither for a heartbeat.</summary>
+/// <param name="Status">The pod's status as it is now.</param>
+/// <param name="Event">Something that happened.</param>
+public sealed record AgentUpdate(PodStatus? Status, AgentEvent? Event);
+
+/// <summary>Something that happened to the pod on its cell, as a kubelet would record it.</summary>
+/// <param name="Sequence">Grows by one with each event of one agent process.</param>
+/// <param name="Time">By the cell's clock.</param>
+/// <param name="Type"><c>Normal</c> or <c>Warning</c>.</param>
+/// <param name="Reason">One word, for example <c>Pulled</c>.</param>
+/// <param name="Message">A sentence for the pod's owner.</param>
+/// <param name="Container">The container it is about, or null for the pod.</param>
+public sealed record AgentEvent(long Sequence, DateTimeOffset Time, string Type, string Reason, string Message, string? Container);
+
+/// <summary>Which part of a container's log to read.</summary>
+public sealed record LogQuery
+{
+    /// <summary>Name of the container.</summary>
+    public required string Container { get; init; }
+
+    /// <summary>Go on until the container will not run again.</summary>
+    public bool Follow { get; init; }
+
+    /// <summary>The run before the present one.</summary>
+    public bool Previous { get; init; }
+
+    /// <summary>At most so many lines from the end; null for all.</summary>
+    public long? TailLines { get; init; }
+
+    /// <summary>Only lines from this time on.</summary>
+    public DateTimeOffset? Since { get; init; }
+}
+
+/// <summary>A piece of a container's log.</summary>
+/// <param name="Time">When the runtime read it.</param>
+/// <param name="IsError">Whether it was written to standard error.</param>
+/// <param name="Data">As the container wrote it, the newline included where there was one.</param>
+public readonly record struct LogEntry(DateTimeOffset Time, bool IsError, ReadOnlyMemory<byte> Data);
+
+/// <summary>Why an agent could not do what it was asked.</summary>
+public enum AgentErrorKind
+{
+    /// <summary>Not reached, or the connection broke: try again.</summary>
+    Unavailable = 0,
+
+    /// <summary>It answered, but could not prove to be the cell it should be. Do not talk to it.</summary>
+    Untrusted,
+
+    /// <summary>It refuses the pod: the message names what is wrong with it. Repeating cannot help.</summary>
+    Refused,
+
+    /// <summary>It does not know what was asked for.</summary>
+    NotFound,
+
+    /// <summary>It failed.</summary>
+    Failed,
+}
+
+/// <summary>An agent refused or could not be reached.</summary>
+public sealed class AgentException : Exception
+{
+    /// <summary>Makes the exception.</summary>
+    /// <param name="kind">What kind of failure it is.</param>
+    /// <param name="message">What failed, in words a user understands.</param>
+    /// <param name="innerException">What caused it, if anything did.</param>
+    public AgentException(AgentErrorKind kind, string message, Exception? innerException = null)
+        : base(message, innerException) => Kind = kind;
+
+    /// <summary>What kind of failure it is.</summary>
+    public AgentErrorKind Kind { get; }
+}

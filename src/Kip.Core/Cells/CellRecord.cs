@@ -1,0 +1,122 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Kip.Drivers;
+using Kip.Kubernetes;
+using Kip.Kubernetes.Objects;
+
+namespace Kip.Cells;
+
+/// <summary>What is durable about one cell. Immutable; a change is a new version in the store.</summary>
+public sealed record CellRecord
+{
+    /// <summary>Name of the cell, unique for ever: <c>cell-</c> and ten letters or digits.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>Who asked for it: a run of <c>kip run</c>, a node, a controller of one's own.</summary>
+    public required string Owner { get; init; }
+
+    /// <summary>Where it is in its life.</summary>
+    public required CellState State { get; init; }
+
+    /// <summary>When it came into <see cref="State"/>.</summary>
+    public required DateTimeOffset StateSince { get; init; }
+
+    /// <summary>When it was planned.</summary>
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>The pod it is for. A cell runs one pod in its life.</summary>
+    public required PodReference Pod { get; init; }
+
+    /// <summary>The token of the launch that is being tried or was accepted; see <see cref="LaunchRequest.LaunchToken"/>.</summary>
+    public required string LaunchToken { get; init; }
+
+    /// <summary>Name of the instance type.</summary>
+    public required string InstanceType { get; init; }
+
+    /// <summary>Zone.</summary>
+    public required string Zone { get; init; }
+
+    /// <summary>How it is paid for.</summary>
+    public CapacityType CapacityType { get; init; }
+
+    /// <summary>Dollars per hour, or null when the price is not known.</summary>
+    public decimal? PricePerHour { get; init; }
+
+    /// <summary>Size of the root disk in bytes.</summary>
+    public long DiskBytes { get; init; }
+
+    /// <summary>The cloud's name for the instance, once a launch was accepted.</summary>
+    public string? InstanceId { get; init; }
+
+    /// <summary>Address of the agent, once known.</summary>
+    public string? Address { get; init; }
+
+    /// <summary>Address reserved for the pod, once known; null where the pod has the cell's own.</summary>
+    public string? PodAddress { get; init; }
+
+    /// <summary>The enrolment secret, base64; null once the agent is enrolled.</summary>
+    public string? EnrolmentToken { get; init; }
+
+    /// <summary>One word that says why the cell is ending; null while it is not.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>A sentence that goes with <see cref="Reason"/>.</summary>
+    public string? Message { get; init; }
+
+    /// <summary>When a draining cell is ended whatever its pod does; null while it is not draining.</summary>
+    public DateTimeOffset? DrainDeadline { get; init; }
+
+    /// <summary>How the pod ended, once it has; kept here until the record goes, so that a restart does not lose it.</summary>
+    [JsonIgnore]
+    public PodStatus? FinalStatus { get; init; }
+
+    /// <summary>Counts the changes; the store refuses a change that is not based on the newest version.</summary>
+    public long Version { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("finalStatus")]
+    internal JsonElement? FinalStatusJson
+    {
+        get => FinalStatus is { } status ? JsonElement.Parse(KubernetesJson.SerializeToUtf8(status)) : null;
+        init => FinalStatus = value is { } json ? KubernetesJson.DeserializePodStatus(Encoding.UTF8.GetBytes(json.GetRawText())) : null;
+    }
+}
+
+/// <summary>Which pod. The UID is the identity: a pod made again under the same name is another pod.</summary>
+/// <param name="Namespace">Namespace.</param>
+/// <param name="Name">Name.</param>
+/// <param name="Uid">UID.</param>
+public sealed record PodReference(string Namespace, string Name, string Uid)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Namespace}/{Name}";
+}
+
+/// <summary>Where a cell is in its life. It only moves down this list.</summary>
+public enum CellState
+{
+    /// <summary>The record is durable; the cloud may or may not have heard of it.</summary>
+    Planned = 0,
+
+    /// <summary>The cloud has accepted the launch; the address is not known yet.</summary>
+    Launching,
+
+    /// <summary>The instance has its address; the agent is awaited.</summary>
+    Booting,
+
+    /// <summary>The agent is enrolled; no pod was given to it.</summary>
+    Ready,
+
+    /// <summary>The pod was given to the agent, or is being given.</summary>
+    Claimed,
+
+    /// <summary>The pod is being ended.</summary>
+    Draining,
+
+    /// <summary>The instance is being ended.</summary>
+    Terminating,
+
+    /// <summary>The instance was observed to have ended; the record is deleted.</summary>
+    Gone,
+}

@@ -1,0 +1,129 @@
+using System.Runtime.CompilerServices;
+using Kip.Agents;
+
+namespace Kip.Testing;
+
+/// <summary>A connection to a <see cref="ScriptedAgent"/>.</summary>
+internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgent agent) : ICellAgent
+{
+    private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(10);
+
+    private readonly CancellationToken _broken = agent.Connect();
+    private readonly CancellationTokenSource _disposed = new();
+
+    public string Instance { get; } = agent.Journal.Instance;
+
+    public async Task ApplyPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(assignment);
+        await EnterAsync(cancellationToken);
+        agent.ApplyPod(assignment, cloud.Options.Script(assignment.Pod), cloud);
+    }
+
+    public async Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(gracePeriod, TimeSpan.Zero);
+        await EnterAsync(cancellationToken);
+        agent.GetRun(podUid).Stop(gracePeriod);
+    }
+
+    public async IAsyncEnumerable<AgentUpdate> WatchAsync(
+        long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken);
+        var changed = agent.Journal.Changed;
+        var (updates, position) = agent.Journal.ReadAll(afterEvent);
+        while (true)
+        {
+            foreach (var update in updates)
+            {
+                await EnterAsync(cancellationToken);
+                yield return update;
+            }
+
+            if (!await WaitAsync(changed, HeartbeatInterval, cancellationToken))
+            {
+                yield return new AgentUpdate(null, null);
+            }
+
+            changed = agent.Journal.Changed;
+            (updates, position) = agent.Journal.ReadFrom(position);
+        }
+    }
+
+    public async IAsyncEnumerable<LogEntry> ReadLogsAsync(
+        string podUid, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(query);
+        await EnterAsync(cancellationToken);
+        var container = agent.GetRun(podUid).GetContainer(query.Container);
+        var changed = container.Changed;
+        var (entries, position, isComplete) = container.Log.Read(query);
+        while (true)
+        {
+            foreach (var entry in entries)
+            {
+                await EnterAsync(cancellationToken);
+                yield return entry;
+            }
+
+            if (!query.Follow || isComplete)
+            {
+                yield break;
+            }
+
+            await WaitAsync(changed, Timeout.InfiniteTimeSpan, cancellationToken);
+            changed = container.Changed;
+            (entries, position, isComplete) = container.Log.ReadFrom(position);
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _disposed.Cancel();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>Passes a call on to the agent: waits while the agent hangs, throws when the connection is broken.</summary>
+    public async Task EnterAsync(CancellationToken cancellationToken)
+    {
+        using var any = Link(cancellationToken);
+        try
+        {
+            await agent.WaitWhileHangingAsync(any.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Broken();
+        }
+    }
+
+    private async Task<bool> WaitAsync(Task changed, TimeSpan atMost, CancellationToken cancellationToken)
+    {
+        using var any = Link(cancellationToken);
+        try
+        {
+            await changed.WaitAsync(atMost, agent.Clock, any.Token);
+            await agent.WaitWhileHangingAsync(any.Token);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            await EnterAsync(cancellationToken);
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Broken();
+        }
+    }
+
+    private CancellationTokenSource Link(CancellationToken cancellationToken) =>
+        CancellationTokenSource.CreateLinkedTokenSource([cancellationToken, _broken, _disposed.Token, agent.Machine.Ended]);
+
+    private AgentException Broken()
+    {
+        ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
+        return new AgentException(AgentErrorKind.Unavailable, $"The connection to the agent on {agent.Machine.Id} broke.");
+    }
+}

@@ -1,0 +1,88 @@
+namespace Kip.Testing;
+
+/// <summary>
+/// The definition of a correct <see cref="Kip.Drivers.ICellDriver"/>: a list of checks that can be run one by one from any test framework,
+/// or all together.
+/// </summary>
+public static class DriverConformance
+{
+    /// <summary>All checks, the cheap ones first.</summary>
+    public static IReadOnlyList<DriverCheck> Checks { get; } =
+    [
+        .. DescriptionChecks.All,
+        .. LaunchChecks.All,
+        .. TokenChecks.All,
+        .. ListChecks.All,
+        .. TerminateChecks.All,
+        .. CancellationChecks.All,
+        .. RandomChecks.All,
+    ];
+
+    /// <summary>Runs one check by its name.</summary>
+    /// <param name="name">Name of the check.</param>
+    /// <param name="options">The driver.</param>
+    /// <param name="cancellationToken">Ends the check.</param>
+    /// <exception cref="DriverConformanceException">The driver breaks the rule.</exception>
+    public static Task RunAsync(string name, DriverConformanceOptions options, CancellationToken cancellationToken)
+    {
+        var check = Checks.FirstOrDefault(check => check.Name == name)
+            ?? throw new ArgumentException($"There is no check {name}.", nameof(name));
+        return check.RunAsync(options, cancellationToken);
+    }
+
+    /// <summary>Runs all checks, one after the other, except those to skip. Failures are in the results, not thrown.</summary>
+    /// <param name="options">The driver.</param>
+    /// <param name="report">Told of each result as it comes; may be null.</param>
+    /// <param name="cancellationToken">Ends the run.</param>
+    /// <exception cref="ArgumentException">A check to skip does not exist.</exception>
+    public static async Task<IReadOnlyList<DriverCheckResult>> RunAllAsync(
+        DriverConformanceOptions options, Action<DriverCheckResult>? report, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Skip.Keys.FirstOrDefault(name => !Checks.Any(check => check.Name == name)) is { } unknown)
+        {
+            throw new ArgumentException($"There is no check {unknown} to skip.", nameof(options));
+        }
+
+        List<DriverCheckResult> results = [];
+        foreach (var check in Checks)
+        {
+            var result = await RunOneAsync(check, options, cancellationToken);
+            results.Add(result);
+            report?.Invoke(result);
+        }
+
+        return results;
+    }
+
+    internal static DriverCheck Make(string name, string description, Func<CheckContext, Task> run) => new(
+        name,
+        description,
+        async (options, cancellationToken) =>
+        {
+            await using var context = new CheckContext(options, cancellationToken);
+            await run(context);
+        });
+
+    private static async Task<DriverCheckResult> RunOneAsync(DriverCheck check, DriverConformanceOptions options, CancellationToken cancellationToken)
+    {
+        if (options.Skip.TryGetValue(check.Name, out var reason))
+        {
+            return new DriverCheckResult(check, TimeSpan.Zero, null, reason);
+        }
+
+        var start = options.TimeProvider.GetTimestamp();
+        Exception? failure = null;
+        try
+        {
+            await check.RunAsync(options, cancellationToken);
+        }
+        catch (Exception error) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Whatever a check throws is its result; the others are to run all the same.
+            failure = error;
+        }
+
+        return new DriverCheckResult(check, options.TimeProvider.GetElapsedTime(start), failure, null);
+    }
+}

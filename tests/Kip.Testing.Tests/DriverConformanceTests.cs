@@ -1,0 +1,154 @@
+using Kip.Drivers;
+
+namespace Kip.Testing.Tests;
+
+public sealed class DriverConformanceTests
+{
+    public static TheoryData<string> CheckNames => [.. DriverConformance.Checks.Select(check => check.Name)];
+
+    public static TheoryData<string, string> MutantNames
+    {
+        get
+        {
+            var names = new TheoryData<string, string>();
+            foreach (var (check, mutant, _) in DriverMutants.All)
+            {
+                names.Add(check, mutant);
+            }
+
+            return names;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(CheckNames))]
+    public async Task RunAsync_OfSimulatedCloud_PassesAndLeavesNothing(string check)
+    {
+        using var fixture = new ConformanceFixture();
+        await fixture.RunAsync(check);
+        await fixture.AssertNothingLeftAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(CheckNames))]
+    public async Task RunAsync_OfUnreliableCloud_Passes(string check)
+    {
+        var seed = Random.Shared.Next();
+        var random = new Random(seed);
+        using var fixture = new ConformanceFixture(new SimulatedCloudOptions
+        {
+            Plan = _ => ConformanceFixture.MakePlan(),
+            RateLimits = new Dictionary<CloudAction, RateLimit> { [CloudAction.Launch] = new(2, 5), [CloudAction.List] = new(10, 10) },
+            Faults = _ =>
+            {
+                lock (random)
+                {
+                    return random.Next(10) switch
+                    {
+                        0 => CloudFault.LostAnswer,
+                        1 => new CloudFault(DriverErrorKind.Transient),
+                        2 => new CloudFault(DriverErrorKind.Throttled),
+                        _ => null,
+                    };
+                }
+            },
+        });
+        try
+        {
+            await fixture.RunAsync(check);
+        }
+        catch (DriverConformanceException error)
+        {
+            Assert.Fail($"Seed {seed}: {error.Message}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(MutantNames))]
+    public async Task RunAsync_OfDriverThatBreaksTheRule_Fails(string check, string mutant)
+    {
+        var wrap = DriverMutants.All.Single(entry => (entry.Check, entry.Mutant) == (check, mutant)).Wrap;
+        using var fixture = new ConformanceFixture(wrap: wrap);
+
+        var error = await Assert.ThrowsAsync<DriverConformanceException>(() => fixture.RunAsync(check));
+
+        Assert.Contains("Expected: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Found: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(error.Rule, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Checks_All_AreBrokenBySomeDriver()
+    {
+        var broken = DriverMutants.All.Select(entry => entry.Check).ToHashSet();
+        Assert.Empty(DriverConformance.Checks.Select(check => check.Name).Except(broken));
+        Assert.Empty(broken.Except(DriverConformance.Checks.Select(check => check.Name)));
+    }
+
+    [Fact]
+    public void Checks_All_HaveDistinctNames() =>
+        Assert.Equal(DriverConformance.Checks.Count, DriverConformance.Checks.Select(check => check.Name).Distinct().Count());
+
+    [Theory]
+    [InlineData("Token_Repeated_ReturnsTheSameInstance", "ignores the token")]
+    [InlineData("List_OfTwoControllers_ShowsEachItsOwn", "lists everything")]
+    [InlineData("Launch_Always_IsListedAsAskedFor", "loses a tag")]
+    public async Task RunAsync_ThatFails_LeavesNothing(string check, string mutant)
+    {
+        var wrap = DriverMutants.All.Single(entry => (entry.Check, entry.Mutant) == (check, mutant)).Wrap;
+        using var fixture = new ConformanceFixture(wrap: wrap);
+        await Assert.ThrowsAsync<DriverConformanceException>(() => fixture.RunAsync(check));
+        await fixture.AssertNothingLeftAsync();
+    }
+
+    [Fact]
+    public async Task RunAsync_ThatIsCancelled_LeavesNothing()
+    {
+        using var fixture = new ConformanceFixture();
+        using var source = new CancellationTokenSource(TimeSpan.FromSeconds(5), fixture.Clock);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => fixture.Clock.RunAsync(
+            () => DriverConformance.RunAsync("Random_SequenceOfCalls_AgreesWithTheModel", fixture.Options, source.Token)));
+
+        Assert.NotEmpty(fixture.Cloud.Instances);
+        await fixture.AssertNothingLeftAsync();
+    }
+
+    [Fact]
+    public async Task RunAsync_OfRandomSequenceThatFails_NamesSeedAndStep()
+    {
+        var wrap = DriverMutants.All.First(entry => entry.Check == "Random_SequenceOfCalls_AgreesWithTheModel").Wrap;
+        using var fixture = new ConformanceFixture(wrap: wrap);
+        var error = await Assert.ThrowsAsync<DriverConformanceException>(() => fixture.RunAsync("Random_SequenceOfCalls_AgreesWithTheModel"));
+        Assert.Matches("step [0-9]+ of the random sequence with seed 1 ", error.Message);
+    }
+
+    [Fact]
+    public async Task RunAllAsync_WithFailureAndSkip_ReportsEachCheckOnce()
+    {
+        using var fixture = new ConformanceFixture(
+            wrap: DriverMutants.All.Single(entry => entry.Mutant == "resolves any image").Wrap);
+        var options = fixture.Options with
+        {
+            Skip = new Dictionary<string, string> { ["Random_SequenceOfCalls_AgreesWithTheModel"] = "takes too long" },
+        };
+        List<DriverCheckResult> reported = [];
+        IReadOnlyList<DriverCheckResult> results = [];
+        await fixture.Clock.RunAsync(
+            async () => results = await DriverConformance.RunAllAsync(options, reported.Add, CancellationToken.None), within: TimeSpan.FromDays(1));
+
+        Assert.Equal(results, reported);
+        Assert.Equal(DriverConformance.Checks, results.Select(result => result.Check));
+        Assert.Equal("ResolveImage_Unknown_IsNotFound", Assert.Single(results, result => result.Error is not null).Check.Name);
+        Assert.Equal("takes too long", Assert.Single(results, result => result.SkipReason is not null).SkipReason);
+        Assert.Equal(DriverConformance.Checks.Count - 2, results.Count(result => result.Passed));
+    }
+
+    [Fact]
+    public async Task RunAllAsync_WithUnknownNameToSkip_IsRefused()
+    {
+        using var fixture = new ConformanceFixture();
+        var options = fixture.Options with { Skip = new Dictionary<string, string> { ["No_Such_Check"] = "" } };
+        await Assert.ThrowsAsync<ArgumentException>(() => DriverConformance.RunAllAsync(options, null, CancellationToken.None));
+    }
+}
