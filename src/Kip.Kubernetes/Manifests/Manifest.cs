@@ -7,7 +7,8 @@ namespace Kip.Kubernetes;
 
 /// <summary>
 /// Reads manifests as kubectl does: YAML or JSON, one or more documents. YAML is kubectl's mix of 1.1 and 1.2, in
-/// which plain yes, no, on, off, y and n are booleans and 0644 is octal. Every method throws <see cref="ManifestException"/> when the text cannot be used.
+/// which plain yes, no, on, off, y and n are booleans and 0644 is octal. Every method throws <see cref="ManifestException"/> when the
+/// text cannot be used.
 /// </summary>
 public static class Manifest
 {
