@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Kip.Kubernetes.Tests;
@@ -9,7 +10,8 @@ internal static class Kubectl
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    public static string? WhyAbsent { get; } = Probe();
+    /// <summary>The release 1.x of the kubectl on the PATH, or null.</summary>
+    public static int? Minor { get; } = Probe();
 
     /// <summary>A pod through Kubernetes' own types: with every default of writing, without unknown fields.</summary>
     public static async Task<(JsonNode? Pod, string Error)> ReadPodAsync(string manifest)
@@ -61,29 +63,38 @@ internal static class Kubectl
         }
     }
 
-    private static string? Probe()
+    private static int? Probe()
     {
         try
         {
-            using var process = Process.Start(new ProcessStartInfo("kubectl", ["version", "--client"])
+            using var process = Process.Start(new ProcessStartInfo("kubectl", ["version", "--client", "-o", "json"])
             {
                 RedirectStandardOutput = true,
-                RedirectStandardError = true,
             })!;
-            process.StandardOutput.ReadToEnd();
+            var version = JsonNode.Parse(process.StandardOutput.ReadToEnd());
             process.WaitForExit();
-            return null;
+            return int.Parse(((string)version!["clientVersion"]!["minor"]!).TrimEnd('+'), CultureInfo.InvariantCulture);
         }
         catch (Win32Exception)
         {
-            return "there is no kubectl on the PATH";
+            return null;
         }
     }
 }
 
-/// <summary>A test that is skipped where there is no kubectl.</summary>
+/// <summary>A test that is skipped where there is no kubectl, or only one older than asked for.</summary>
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class KubectlFactAttribute : FactAttribute
 {
-    public KubectlFactAttribute() => Skip = Kubectl.WhyAbsent!;
+    public KubectlFactAttribute(int minor = 0)
+    {
+        if (Kubectl.Minor is not { } found)
+        {
+            Skip = "there is no kubectl on the PATH";
+        }
+        else if (found < minor)
+        {
+            Skip = $"kubectl 1.{found} is older than 1.{minor}";
+        }
+    }
 }

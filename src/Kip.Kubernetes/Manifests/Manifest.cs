@@ -6,8 +6,9 @@ using System.Text.Json.Serialization.Metadata;
 namespace Kip.Kubernetes;
 
 /// <summary>
-/// Reads manifests as kubectl does: YAML (with kubectl's YAML 1.1 types, see the project's documentation) or JSON,
-/// one or more documents. Every method throws <see cref="ManifestException"/> when the text cannot be used.
+/// Reads manifests as kubectl does: YAML or JSON, one or more documents. YAML is kubectl's mix of 1.1 and 1.2, in
+/// which plain yes, no, on, off, y and n are booleans and 0644 is octal. Every method throws <see cref="ManifestException"/> when the
+/// text cannot be used.
 /// </summary>
 public static class Manifest
 {

@@ -39,7 +39,10 @@ internal enum ScalarKind
     String,
 }
 
-/// <summary>A single value: <paramref name="text"/> is its JSON text (a string's content), <paramref name="written"/> what the manifest says.</summary>
+/// <summary>
+/// A single value: <paramref name="text"/> is its JSON text (a string's content), <paramref name="written"/> what the
+/// manifest says.
+/// </summary>
 internal sealed class ScalarNode(int line, int column, ScalarKind kind, string text, string written) : ManifestNode(line, column)
 {
     private const int ShownLength = 40;

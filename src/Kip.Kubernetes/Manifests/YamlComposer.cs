@@ -71,7 +71,12 @@ internal sealed class YamlComposer
     }
 
     private ManifestException NotYaml(Mark at, Exception e) =>
-        new(_source, (int)Math.Max(at.Line, 1), (int)Math.Max(at.Column, 1), $"not YAML: {char.ToLowerInvariant(e.Message[0])}{e.Message[1..]}", e);
+        new(
+            _source,
+            (int)Math.Max(at.Line, 1),
+            (int)Math.Max(at.Column, 1),
+            $"not YAML: {char.ToLowerInvariant(e.Message[0])}{e.Message[1..]}",
+            e);
 
     private List<ManifestNode> ComposeStream()
     {

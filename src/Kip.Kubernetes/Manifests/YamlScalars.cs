@@ -73,7 +73,9 @@ internal static partial class YamlScalars
     }
 
     // The lengths bound the work that a manifest can ask for.
-    [GeneratedRegex("^[-+]?(0[xX](?<hex>[0-9a-fA-F]{1,64})|0[bB](?<binary>[01]{1,64})|0[oO]?(?<octal>[0-7]{1,64})|(?<decimal>0|[1-9][0-9]{0,64}))$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        "^[-+]?(0[xX](?<hex>[0-9a-fA-F]{1,64})|0[bB](?<binary>[01]{1,64})|0[oO]?(?<octal>[0-7]{1,64})|(?<decimal>0|[1-9][0-9]{0,64}))$",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex IntegerPattern();
 
     [GeneratedRegex(@"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]

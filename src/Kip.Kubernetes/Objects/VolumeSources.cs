@@ -8,7 +8,10 @@ public sealed class HostPathVolumeSource : ApiObject
     /// <summary>The path.</summary>
     public string Path { get; set => field = value ?? ""; } = "";
 
-    /// <summary>What must be there or is made: DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice, BlockDevice; unchecked when absent.</summary>
+    /// <summary>
+    /// What must be there or is made: DirectoryOrCreate, Directory, FileOrCreate, File, Socket, CharDevice,
+    /// BlockDevice; unchecked when absent.
+    /// </summary>
     public string? Type { get; set; }
 }
 

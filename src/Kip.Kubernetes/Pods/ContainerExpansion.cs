@@ -80,7 +80,10 @@ public static class ContainerExpansion
         return result.ToString();
     }
 
-    /// <summary>Makes a text that <see cref="Expand(string, IReadOnlyDictionary{string, string})"/> turns back into <paramref name="value"/>.</summary>
+    /// <summary>
+    /// Makes a text that <see cref="Expand(string, IReadOnlyDictionary{string, string})"/> turns back into
+    /// <paramref name="value"/>.
+    /// </summary>
     public static string Escape(string value)
     {
         ArgumentNullException.ThrowIfNull(value);

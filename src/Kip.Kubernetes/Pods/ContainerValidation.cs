@@ -100,7 +100,11 @@ internal static class ContainerValidation
         }
 
         errors.OneOf(
-            $"{field}.imagePullPolicy", container.ImagePullPolicy, ImagePullPolicy.Always, ImagePullPolicy.IfNotPresent, ImagePullPolicy.Never);
+            $"{field}.imagePullPolicy",
+            container.ImagePullPolicy,
+            ImagePullPolicy.Always,
+            ImagePullPolicy.IfNotPresent,
+            ImagePullPolicy.Never);
     }
 
     private static void ValidatePorts(

@@ -11,14 +11,9 @@ internal sealed class FieldErrors
 
     public void Required(string field, string detail = "") => Add(field, "Required value", detail);
 
-    public void Invalid(string field, object value, string detail)
-    {
-        var shown = value is string text ? $"\"{text}\"" : Convert.ToString(value, CultureInfo.InvariantCulture);
-        Add(field, $"Invalid value: {shown}", detail);
-    }
+    public void Invalid(string field, object value, string detail) => Add(field, $"Invalid value: {Show(value)}", detail);
 
-    public void Duplicate(string field, object value) =>
-        Add(field, $"Duplicate value: {(value is string text ? $"\"{text}\"" : Convert.ToString(value, CultureInfo.InvariantCulture))}", "");
+    public void Duplicate(string field, object value) => Add(field, $"Duplicate value: {Show(value)}", "");
 
     public void NotFound(string field, string value) => Add(field, $"Not found: \"{value}\"", "");
 
@@ -44,6 +39,9 @@ internal sealed class FieldErrors
             Invalid(field, value.Value, $"must be greater than or equal to {least}");
         }
     }
+
+    private static string? Show(object value) =>
+        value is string text ? $"\"{text}\"" : Convert.ToString(value, CultureInfo.InvariantCulture);
 
     private void Add(string field, string what, string detail) =>
         _errors.Add(new FieldError(field, detail.Length == 0 ? what : $"{what}: {detail}"));

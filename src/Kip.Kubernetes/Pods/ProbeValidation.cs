@@ -55,7 +55,14 @@ internal static class ProbeValidation
     }
 
     private static void ValidateActions(
-        string field, FieldErrors errors, ExecAction? exec, HttpGetAction? http, TcpSocketAction? tcp, GrpcAction? grpc, SleepAction? sleep, int unknown)
+        string field,
+        FieldErrors errors,
+        ExecAction? exec,
+        HttpGetAction? http,
+        TcpSocketAction? tcp,
+        GrpcAction? grpc,
+        SleepAction? sleep,
+        int unknown)
     {
         (string Name, ApiObject? Action)[] actions =
             [("exec", exec), ("httpGet", http), ("tcpSocket", tcp), ("grpc", grpc), ("sleep", sleep)];

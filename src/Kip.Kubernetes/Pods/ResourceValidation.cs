@@ -17,7 +17,7 @@ internal static class ResourceValidation
         foreach (var (name, request) in resources?.Requests ?? [])
         {
             ValidateAmount(name, request, $"{field}.requests", errors);
-            ValidateAgainstLimit(name, request, resources!.Limits, $"{field}.requests", errors);
+            ValidateAgainstLimit(name, request, resources!.Limits, field, errors);
         }
     }
 
@@ -50,16 +50,16 @@ internal static class ResourceValidation
         {
             if (!overcommit)
             {
-                errors.Required($"{field.Replace(".requests", ".limits", StringComparison.Ordinal)}", "Limit must be set for non overcommitable resources");
+                errors.Required($"{field}.limits", "Limit must be set for non overcommitable resources");
             }
         }
         else if (overcommit && request > limit)
         {
-            errors.Invalid(field, request.ToString(), $"must be less than or equal to {name} limit of {limit}");
+            errors.Invalid($"{field}.requests", request.ToString(), $"must be less than or equal to {name} limit of {limit}");
         }
         else if (!overcommit && request != limit)
         {
-            errors.Invalid(field, request.ToString(), $"must be equal to {name} limit of {limit}");
+            errors.Invalid($"{field}.requests", request.ToString(), $"must be equal to {name} limit of {limit}");
         }
     }
 
