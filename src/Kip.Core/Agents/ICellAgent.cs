@@ -7,6 +7,9 @@ namespace Kip.Agents;
 /// <remarks>Every method throws <see cref="AgentException"/> when the agent refuses or cannot be reached.</remarks>
 public interface ICellAgent : IAsyncDisposable
 {
+    /// <summary>Names the agent process; a new one counts its events anew.</summary>
+    string Instance { get; }
+
     /// <summary>Gives the cell its one pod, or a newer version of it. Safe to repeat.</summary>
     Task ApplyPodAsync(PodAssignment assignment, CancellationToken cancellationToken);
 
@@ -14,10 +17,10 @@ public interface ICellAgent : IAsyncDisposable
     Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken);
 
     /// <summary>
-    /// The whole truth at once, then each change as it happens; a heartbeat at least every 10 seconds. Ends only by exception or
-    /// cancellation.
+    /// The events so far, then the status as it is now, then each change as it happens; a heartbeat at least every 10 seconds. An event
+    /// comes before the status that it led to. Ends only by exception or cancellation.
     /// </summary>
-    /// <param name="afterEvent">Events up to this sequence number are known already; 0 for all that the agent still has.</param>
+    /// <param name="afterEvent">Events of this agent process up to this sequence number are known already; 0 for all it still has.</param>
     /// <param name="cancellationToken">Ends the stream.</param>
     IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, CancellationToken cancellationToken);
 

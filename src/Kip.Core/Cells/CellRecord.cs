@@ -1,4 +1,9 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using Kip.Drivers;
+using Kip.Kubernetes;
+using Kip.Kubernetes.Objects;
 
 namespace Kip.Cells;
 
@@ -59,8 +64,23 @@ public sealed record CellRecord
     /// <summary>A sentence that goes with <see cref="Reason"/>.</summary>
     public string? Message { get; init; }
 
+    /// <summary>When a draining cell is ended whatever its pod does; null while it is not draining.</summary>
+    public DateTimeOffset? DrainDeadline { get; init; }
+
+    /// <summary>How the pod ended, once it has; kept here until the record goes, so that a restart does not lose it.</summary>
+    [JsonIgnore]
+    public PodStatus? FinalStatus { get; init; }
+
     /// <summary>Counts the changes; the store refuses a change that is not based on the newest version.</summary>
     public long Version { get; init; }
+
+    [JsonInclude]
+    [JsonPropertyName("finalStatus")]
+    internal JsonElement? FinalStatusJson
+    {
+        get => FinalStatus is { } status ? JsonElement.Parse(KubernetesJson.SerializeToUtf8(status)) : null;
+        init => FinalStatus = value is { } json ? KubernetesJson.DeserializePodStatus(Encoding.UTF8.GetBytes(json.GetRawText())) : null;
+    }
 }
 
 /// <summary>Which pod. The UID is the identity: a pod made again under the same name is another pod.</summary>

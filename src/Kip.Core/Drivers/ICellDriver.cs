@@ -55,4 +55,7 @@ public sealed record DriverDescription(string Name, string Region, string Contro
 {
     /// <summary>How often the core may call <see cref="ICellDriver.ListAsync"/> while it waits for something to change. Default 1 s.</summary>
     public TimeSpan ListInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>How long after a launch the instance may still be missing from the list. Zero where the list is always true. Default 30 s.</summary>
+    public TimeSpan ListDelay { get; init; } = TimeSpan.FromSeconds(30);
 }

@@ -9,6 +9,7 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
 {
     private const string Format = "yyyy-MM-dd'T'HH:mm:ss'Z'";
     private const int Length = 20;
+    private const int MaxFractionDigits = 7;
 
     public override DateTimeOffset Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
@@ -17,13 +18,31 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
             throw new JsonException("expected a time such as 2026-11-22T10:00:00Z");
         }
 
-        // The reader also takes dates alone and times without offset, which would become local time.
-        if (reader.TryGetDateTimeOffset(out var time) && HasOffset(reader.ValueSpan))
+        var text = reader.GetString()!;
+        return TryParse(text, out var time) ? time : throw new JsonException($"'{text}' is not a time such as 2026-11-22T10:00:00Z");
+    }
+
+    /// <summary>False when <paramref name="text"/> is no RFC 3339 time; fractions finer than 100 ns are cut off.</summary>
+    public static bool TryParse(string text, out DateTimeOffset time)
+    {
+        // Go writes up to nine digits of a fraction, .NET reads seven.
+        var fractionEnd = Length - 1;
+        if (text.Length > Length && text[Length - 1] == '.')
         {
-            return time;
+            var digits = text.AsSpan(Length).IndexOfAnyExceptInRange('0', '9');
+            fractionEnd = digits < 0 ? text.Length : Length + digits;
+            if (digits > MaxFractionDigits)
+            {
+                text = text.Remove(Length + MaxFractionDigits, digits - MaxFractionDigits);
+                fractionEnd = Length + MaxFractionDigits;
+            }
         }
 
-        throw new JsonException($"'{reader.GetString()}' is not a time such as 2026-11-22T10:00:00Z");
+        // Without an offset the time would be taken for local time.
+        time = default;
+        return text.Length > fractionEnd
+            && DateTimeOffset.TryParseExact(
+                text, "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", CultureInfo.InvariantCulture, DateTimeStyles.None, out time);
     }
 
     public override void Write(Utf8JsonWriter writer, DateTimeOffset value, JsonSerializerOptions options)
@@ -32,7 +51,4 @@ internal sealed class Rfc3339Converter : JsonConverter<DateTimeOffset>
         value.UtcDateTime.TryFormat(text, out var written, Format, CultureInfo.InvariantCulture);
         writer.WriteStringValue(text[..written]);
     }
-
-    private static bool HasOffset(ReadOnlySpan<byte> text) =>
-        text.Length >= Length && (text[^1] == 'Z' || text[^6] is (byte)'+' or (byte)'-');
 }

@@ -11,6 +11,10 @@ internal sealed class AgentJournal(TimeProvider clock)
     private readonly Signal _changed = new();
     private PodStatus? _status;
     private long _sequence;
+    private int _restarts;
+
+    /// <summary>Names the agent process.</summary>
+    public string Instance => $"agent-{Volatile.Read(ref _restarts)}";
 
     public Task Changed => _changed.Next;
 
@@ -42,6 +46,7 @@ internal sealed class AgentJournal(TimeProvider clock)
         {
             _updates.Clear();
             _sequence = 0;
+            _restarts++;
         }
     }
 
@@ -53,7 +58,7 @@ internal sealed class AgentJournal(TimeProvider clock)
             List<AgentUpdate> updates = [.. _updates.Where(update => update.Event?.Sequence > afterEvent)];
             if (_status is not null)
             {
-                updates.Insert(0, new AgentUpdate(_status, null));
+                updates.Add(new AgentUpdate(_status, null));
             }
 
             return (updates, _updates.Count);

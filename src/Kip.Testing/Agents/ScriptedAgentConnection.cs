@@ -11,6 +11,8 @@ internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgen
     private readonly CancellationToken _broken = agent.Connect();
     private readonly CancellationTokenSource _disposed = new();
 
+    public string Instance { get; } = agent.Journal.Instance;
+
     public async Task ApplyPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(assignment);

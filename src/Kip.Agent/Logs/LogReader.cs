@@ -1,0 +1,184 @@
+using System.Runtime.CompilerServices;
+using Kip.Agent.Status;
+using Kip.Agents.Protocol;
+using Kip.Grpc;
+
+namespace Kip.Agent.Logs;
+
+/// <summary>Answers ReadLogs from the files that the runtime writes.</summary>
+internal sealed class LogReader(StatusBoard board, TimeProvider time)
+{
+    private const long NanosecondsPerMillisecond = 1_000_000;
+
+    /// <summary>The log, oldest first.</summary>
+    /// <exception cref="RpcException">NotFound: no such pod, container or earlier run. FailedPrecondition: it has not run yet.</exception>
+    public async IAsyncEnumerable<LogChunk> ReadAsync(
+        ReadLogsRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var container = Find(request);
+        var run = FirstRun(request, container);
+        var follow = request.Follow && !request.Previous;
+        var since = request.SinceUnixMs * NanosecondsPerMillisecond;
+        var tail = request.TailLines;
+        using var files = follow ? new LogFollower(board, Directory(request), time) : null;
+        while (true)
+        {
+            await foreach (var chunk in ReadRunAsync(request, run, tail, since, files, cancellationToken))
+            {
+                yield return chunk;
+            }
+
+            if (files is null || !await NextRunAsync(request, run, files, cancellationToken))
+            {
+                yield break;
+            }
+
+            run++;
+            tail = -1;
+        }
+    }
+
+    private async IAsyncEnumerable<LogChunk> ReadRunAsync(
+        ReadLogsRequest request,
+        int run,
+        long tail,
+        long since,
+        LogFollower? follower,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        if (follower is not null && !await NextRunAsync(request, run - 1, follower, cancellationToken))
+        {
+            yield break;
+        }
+
+        var current = LogFiles.Current(board.View.LogDirectory, request.Container, (uint)run);
+        var rotated = LogFiles.AllRotated(current);
+        List<string> files = [.. rotated, current];
+        var (index, offset) = tail >= 0 ? LogTail.Find(files, tail) : (0, 0);
+        var newest = rotated.LastOrDefault() ?? current;
+        for (; index < files.Count; index++)
+        {
+            using var lines = await OpenAsync(files[index], offset, follower, () => IsOver(request, run), cancellationToken);
+            offset = 0;
+            var last = index == files.Count - 1;
+            while (lines is not null)
+            {
+                // In this order: what was written before the run was over is read after it.
+                var over = IsOver(request, run);
+                var changed = follower?.Changed;
+                while (lines.Next(since) is { } chunk)
+                {
+                    yield return chunk;
+                }
+
+                if (!last || follower is null)
+                {
+                    break;
+                }
+
+                var moved = LogFiles.AllRotated(current).Where(path => string.CompareOrdinal(path, newest) > 0).ToList();
+                if (moved.Count > 0)
+                {
+                    // The open file is now the first of these. The runtime may write a little more before it turns to the new one.
+                    await follower.SettleAsync(cancellationToken);
+                    while (lines.Next(since) is { } chunk)
+                    {
+                        yield return chunk;
+                    }
+
+                    newest = moved[^1];
+                    files.AddRange([.. moved.Skip(1), current]);
+                    break;
+                }
+
+                if (over)
+                {
+                    break;
+                }
+
+                await changed!.WaitAsync(cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>The file, once it is there; null when it will not come.</summary>
+    private static async Task<LogLines?> OpenAsync(
+        string path, long offset, LogFollower? follower, Func<bool> isOver, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var changed = follower?.Changed;
+            var over = isOver();
+            if (LogLines.TryOpen(path, offset) is { } lines)
+            {
+                return lines;
+            }
+
+            if (follower is null || over)
+            {
+                return null;
+            }
+
+            await changed!.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Waits for the run after this one; false when there will be none.</summary>
+    private async Task<bool> NextRunAsync(ReadLogsRequest request, int run, LogFollower follower, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var changed = follower.Changed;
+            var container = Find(request);
+            if (container.Runs > run + 1)
+            {
+                return true;
+            }
+
+            if (container.Final)
+            {
+                return false;
+            }
+
+            await changed.WaitAsync(cancellationToken);
+        }
+    }
+
+    private bool IsOver(ReadLogsRequest request, int run) => Find(request) is var container && (container.Runs > run + 1 || container.Final);
+
+    private string Directory(ReadLogsRequest request) => Path.Combine(board.View.LogDirectory, request.Container);
+
+    private static int FirstRun(ReadLogsRequest request, ContainerView container)
+    {
+        if (request.Previous)
+        {
+            return container.Runs >= 2
+                ? container.Runs - 2
+                : throw new RpcException(StatusCode.NotFound, $"container {container.Name} has no earlier run");
+        }
+
+        return container.Runs > 0 || request.Follow
+            ? Math.Max(0, container.Runs - 1)
+            : throw new RpcException(StatusCode.FailedPrecondition, $"container {container.Name} is waiting to start");
+    }
+
+    private ContainerView Find(ReadLogsRequest request)
+    {
+        var view = board.View;
+        if (view.PodUid.Length == 0 || view.PodUid != request.PodUid)
+        {
+            throw new RpcException(StatusCode.NotFound, $"the cell does not have pod {request.PodUid}");
+        }
+
+        foreach (var container in view.Containers)
+        {
+            if (container.Name == request.Container)
+            {
+                return container;
+            }
+        }
+
+        var known = string.Join(", ", view.Containers.Select(container => container.Name));
+        throw new RpcException(StatusCode.NotFound, $"the pod has no container '{request.Container}', only {known}");
+    }
+}

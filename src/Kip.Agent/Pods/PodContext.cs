@@ -1,0 +1,170 @@
+using Kip.Agent.Runtime.Cri;
+using Kip.Agent.State;
+using Kip.Agent.Status;
+using Kip.Agents.Protocol;
+using Kip.Grpc;
+using Kip.Kubernetes;
+using Kip.Kubernetes.Objects;
+using Container = Kip.Kubernetes.Objects.Container;
+
+namespace Kip.Agent.Pods;
+
+/// <summary>The pod, its containers and how far it is. Owned by the worker's loop.</summary>
+internal sealed class PodContext
+{
+    private const long DefaultGraceSeconds = 30;
+    private readonly Cell _cell;
+
+    public PodContext(PodRecord record, ApplyPodRequest request, Cell cell)
+    {
+        (Record, Request, _cell) = (record, request, cell);
+        Pod = PodReader.Read(request);
+        Slots =
+        [
+            .. (Pod.Spec.InitContainers ?? []).Select(container =>
+                Slot(container, container.RestartPolicy == "Always" ? ContainerKind.Sidecar : ContainerKind.Init)),
+            .. Pod.Spec.Containers.Select(container => Slot(container, ContainerKind.App)),
+        ];
+        LastStatus = record.Status.IsEmpty ? null : KubernetesJson.DeserializePodStatus(record.Status.Span);
+    }
+
+    public PodRecord Record { get; }
+
+    public ApplyPodRequest Request { get; private set; }
+
+    public Pod Pod { get; private set; }
+
+    /// <summary>Init containers first, in the order of the pod.</summary>
+    public IReadOnlyList<ContainerSlot> Slots { get; }
+
+    public PodStatus? LastStatus { get; set; }
+
+    public PodSandbox? Sandbox { get; set; }
+
+    public string PodIP { get; set; } = "";
+
+    /// <summary>Whether the init containers have done their part.</summary>
+    public bool Initialized => Apps.Any(slot => slot.Record.Runs > 0)
+        || Inits.All(slot => slot.Kind == ContainerKind.Init ? slot.Succeeded : slot.IsRunning);
+
+    /// <summary>A sandbox is being made or stopped.</summary>
+    public bool SandboxBusy { get; set; }
+
+    public DateTimeOffset SandboxNotBefore { get; set; }
+
+    public TimeSpan SandboxBackoff { get; set; }
+
+    /// <summary>Sandboxes that were told to stop and have obeyed.</summary>
+    public HashSet<string> StoppedSandboxes { get; } = [];
+
+    public bool CleaningUp { get; set; }
+
+    public DateTimeOffset RotateAt { get; set; }
+
+    /// <summary>Cancelled when the pod is to end: whoever still pulls may give up.</summary>
+    public CancellationTokenSource Pulls { get; } = new();
+
+    public string Uid => PodIdentity.Uid(Pod);
+
+    public string RestartPolicy => Pod.Spec.RestartPolicy is { Length: > 0 } policy ? policy : "Always";
+
+    public TimeSpan Grace => TimeSpan.FromSeconds(Pod.Spec.TerminationGracePeriodSeconds ?? DefaultGraceSeconds);
+
+    public DateTimeOffset StartTime => DateTimeOffset.FromUnixTimeMilliseconds(Record.AcceptedUnixMs);
+
+    /// <summary>When everything still running is killed; null while the pod is not to end.</summary>
+    public DateTimeOffset? StopDeadline =>
+        Record.Stop is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(Record.Stop.DeadlineUnixMs);
+
+    public IEnumerable<ContainerSlot> Inits => Slots.Where(slot => slot.Kind != ContainerKind.App);
+
+    public IEnumerable<ContainerSlot> Apps => Slots.Where(slot => slot.Kind == ContainerKind.App);
+
+    /// <summary>Takes a newer version of the same pod.</summary>
+    /// <exception cref="RpcException">InvalidArgument: it has other containers.</exception>
+    public void Update(ApplyPodRequest request, Pod pod)
+    {
+        var containers = (pod.Spec.InitContainers ?? []).Concat(pod.Spec.Containers).ToList();
+        if (!containers.Select(container => container.Name).SequenceEqual(Slots.Select(slot => slot.Name)))
+        {
+            throw new RpcException(StatusCode.InvalidArgument, "the containers of a pod cannot change");
+        }
+
+        for (var i = 0; i < containers.Count; i++)
+        {
+            if (PodIdentity.Hash(containers[i]) != PodIdentity.Hash(Slots[i].Spec))
+            {
+                // What was wrong with the old image says nothing about the new one.
+                Slots[i].NotBefore = default;
+                Slots[i].StartBackoff = default;
+            }
+
+            Slots[i].Spec = containers[i];
+        }
+
+        (Request, Pod) = (request, pod);
+        Record.Apply = Google.Protobuf.ByteString.CopyFrom(Google.Protobuf.MessageExtensions.ToByteArray(request));
+    }
+
+    /// <summary>Says that the pod is to end; true when that is news. A deadline only ever moves forward in time.</summary>
+    public bool BeginStop(DateTimeOffset deadline, string reason = "", string message = "")
+    {
+        if (StopDeadline <= deadline)
+        {
+            return false;
+        }
+
+        Record.Stop ??= new StopRecord { Reason = reason, Message = message };
+        Record.Stop.DeadlineUnixMs = deadline.ToUnixTimeMilliseconds();
+        Pulls.Cancel();
+        return true;
+    }
+
+    public bool Knows(string id) => Sandbox?.Id == id || Slots.Any(slot => slot.Run?.Id == id);
+
+    public bool IsRunning(string id) =>
+        Sandbox?.Id == id || Slots.Any(slot => slot.Run is { IsRunning: true } run && run.Id == id);
+
+    /// <summary>Whether the container will be started once more after the run that ended.</summary>
+    public bool Restarts(ContainerSlot slot) => slot.Kind switch
+    {
+        _ when Record.Stop is not null => false,
+        ContainerKind.Sidecar => true,
+        ContainerKind.Init => !slot.Succeeded && RestartPolicy != "Never",
+        _ => RestartPolicy == "Always" || (RestartPolicy == "OnFailure" && !slot.Succeeded),
+    };
+
+    public PodPicture Picture(string? runtimeTrouble) => new()
+    {
+        Pod = Pod,
+        Slots = Slots,
+        PodIP = PodIP,
+        HostIP = _cell.HostIP,
+        StartTime = StartTime,
+        SandboxReady = Sandbox is not null,
+        Initialized = Initialized,
+        Ended = Record.Ended,
+        Reason = Record.Ended ? Record.Stop?.Reason ?? "" : "",
+        Message = Record.Ended ? Record.Stop?.Message ?? "" : "",
+        RuntimeTrouble = runtimeTrouble,
+    };
+
+    public PodView View() => new(
+        Uid,
+        PodIdentity.LogDirectory(_cell.LogDirectory, Pod),
+        [.. Slots.Select(slot => new ContainerView(
+            slot.Name,
+            (int)slot.Record.Runs,
+            Record.Ended || (slot.Terminated is not null && !slot.IsRunning && !slot.Starting && !Restarts(slot))))]);
+
+    private ContainerSlot Slot(Container container, ContainerKind kind)
+    {
+        if (!Record.Containers.TryGetValue(container.Name, out var record))
+        {
+            record = new ContainerRecord();
+            Record.Containers[container.Name] = record;
+        }
+
+        return new ContainerSlot(container, kind, record);
+    }
+}

@@ -1,0 +1,64 @@
+using System.Net;
+using System.Text.Json;
+using Kip.Agents.Protocol;
+using Kip.Grpc;
+using Kip.Kubernetes;
+using Kip.Kubernetes.Objects;
+
+namespace Kip.Agent.Pods;
+
+/// <summary>Reads the pod of a request, and refuses what the agent could not run as written.</summary>
+internal static class PodReader
+{
+    /// <exception cref="RpcException">InvalidArgument, with what is wrong.</exception>
+    public static Pod Read(ApplyPodRequest request)
+    {
+        Pod pod;
+        try
+        {
+            pod = KubernetesJson.DeserializePod(request.Pod.Span);
+        }
+        catch (JsonException e)
+        {
+            throw Invalid($"pod: {e.Message}");
+        }
+
+        Require(PodIdentity.Uid(pod).Length > 0, "metadata.uid: required");
+        Require(PodIdentity.Name(pod).Length > 0, "metadata.name: required");
+        Require(pod.Spec.Containers.Count > 0, "spec.containers: at least one is required");
+        // These three become parts of paths.
+        foreach (var text in (string[])[PodIdentity.Uid(pod), PodIdentity.Name(pod), PodIdentity.Namespace(pod)])
+        {
+            Require(IsPathSafe(text), $"metadata: '{text}' is no name");
+        }
+
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var container in pod.Spec.Containers.Concat(pod.Spec.InitContainers ?? []))
+        {
+            Require(IsPathSafe(container.Name), $"spec.containers: '{container.Name}' is no name");
+            Require(names.Add(container.Name), $"spec.containers: '{container.Name}' is there twice");
+        }
+
+        if (UnsupportedFields.Find(pod) is { Count: > 0 } unsupported)
+        {
+            throw Invalid($"this version of the agent cannot run a pod with {string.Join(", ", unsupported)}");
+        }
+
+        var needsAddress = pod.Spec.HostNetwork != true && request.PodAddress.Length > 0;
+        Require(!needsAddress || IPAddress.TryParse(request.PodAddress, out _), $"pod_address: '{request.PodAddress}' is no IP address");
+        return pod;
+    }
+
+    private static bool IsPathSafe(string text) =>
+        text.Length > 0 && text.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '.' or '_') && text[0] != '.';
+
+    private static void Require(bool holds, string message)
+    {
+        if (!holds)
+        {
+            throw Invalid(message);
+        }
+    }
+
+    private static RpcException Invalid(string message) => new(StatusCode.InvalidArgument, message);
+}

@@ -1,0 +1,199 @@
+using Kip.Kubernetes.Objects;
+
+namespace Kip.Agent.Pods;
+
+/// <summary>What a status is made of.</summary>
+internal sealed record PodPicture
+{
+    public required Pod Pod { get; init; }
+
+    public required IReadOnlyList<ContainerSlot> Slots { get; init; }
+
+    public required string PodIP { get; init; }
+
+    public required string HostIP { get; init; }
+
+    public required DateTimeOffset StartTime { get; init; }
+
+    public required bool SandboxReady { get; init; }
+
+    /// <summary>All init containers have done their part.</summary>
+    public required bool Initialized { get; init; }
+
+    public required bool Ended { get; init; }
+
+    /// <summary>Why the agent itself ended the pod; empty otherwise.</summary>
+    public string Reason { get; init; } = "";
+
+    public string Message { get; init; } = "";
+
+    /// <summary>Why nothing can be said of the pod at present; null when the runtime answers.</summary>
+    public string? RuntimeTrouble { get; init; }
+}
+
+/// <summary>From what is known of the pod to the status that the API server is told, by the kubelet's rules.</summary>
+internal static class PodStatusBuilder
+{
+    private const int UnknownExitCode = 137;
+
+    public static PodStatus Build(PodPicture picture, PodStatus? previous, DateTimeOffset now)
+    {
+        var spec = picture.Pod.Spec;
+        var statuses = picture.Slots.Where(slot => slot.Kind == ContainerKind.App).Select(slot => Container(slot, picture)).ToList();
+        var inits = picture.Slots.Where(slot => slot.Kind != ContainerKind.App).Select(slot => Container(slot, picture)).ToList();
+        var phase = Phase(picture, statuses);
+        var status = new PodStatus
+        {
+            ObservedGeneration = picture.Pod.Metadata.Generation,
+            Phase = phase,
+            HostIP = NullIfEmpty(picture.HostIP),
+            HostIPs = picture.HostIP.Length > 0 ? [new HostIP { Ip = picture.HostIP }] : null,
+            StartTime = picture.StartTime,
+            QosClass = Resources.QosClass(picture.Pod),
+            ContainerStatuses = statuses,
+            InitContainerStatuses = inits.Count > 0 ? inits : null,
+            Reason = NullIfEmpty(picture.Reason),
+            Message = NullIfEmpty(picture.Message),
+        };
+        // The kubelet keeps the last address while the pod ends.
+        var podIP = spec.HostNetwork == true ? picture.HostIP : picture.PodIP.Length > 0 ? picture.PodIP : previous?.PodIP ?? "";
+        if (podIP.Length > 0)
+        {
+            status.PodIP = podIP;
+            status.PodIPs = [new PodIP { Ip = podIP }];
+        }
+
+        status.Conditions = Conditions(picture, phase, statuses, inits, previous, now);
+        return status;
+    }
+
+    private static string Phase(PodPicture picture, List<ContainerStatus> statuses)
+    {
+        if (picture.Ended)
+        {
+            return picture.Reason.Length == 0 && statuses.TrueForAll(status => status.State?.Terminated is { ExitCode: 0 })
+                ? "Succeeded"
+                : "Failed";
+        }
+
+        var started = statuses.Exists(status => status.State?.Waiting is null || status.LastState?.Terminated is not null);
+        return picture.Initialized && started ? "Running" : "Pending";
+    }
+
+    private static ContainerStatus Container(ContainerSlot slot, PodPicture picture)
+    {
+        var running = slot.IsRunning;
+        var status = new ContainerStatus
+        {
+            Name = slot.Name,
+            Image = slot.Spec.Image ?? "",
+            ImageID = slot.Record.ImageId,
+            ContainerID = NullIfEmpty(slot.Record.ContainerId),
+            RestartCount = slot.RestartCount,
+            State = State(slot, picture),
+            // Without probes a container is ready as long as it runs; an init container, once it is through.
+            Ready = slot.Kind == ContainerKind.Init ? slot.Succeeded && !running : running && !picture.Ended,
+            Started = slot.Kind == ContainerKind.Init ? running : running && !picture.Ended,
+        };
+        var waiting = status.State.Waiting is not null;
+        var last = waiting ? slot.Terminated ?? slot.LastTerminated : slot.LastTerminated;
+        status.LastState = last is null ? new ContainerState() : new ContainerState { Terminated = last };
+        return status;
+    }
+
+    private static ContainerState State(ContainerSlot slot, PodPicture picture)
+    {
+        if (slot.IsRunning)
+        {
+            return new ContainerState
+            {
+                Running = new ContainerStateRunning { StartedAt = FromNanoseconds(slot.Run!.Status.StartedAt) },
+            };
+        }
+
+        if (picture.Ended && slot.Terminated is null && slot.Kind == ContainerKind.App && picture.Initialized)
+        {
+            return new ContainerState
+            {
+                Terminated = new ContainerStateTerminated
+                {
+                    ExitCode = UnknownExitCode,
+                    Reason = "ContainerStatusUnknown",
+                    Message = "The container could not be located when the pod was terminated",
+                },
+            };
+        }
+
+        // A reason to wait outlives the run it follows, unless nothing waits any more.
+        if (slot.Waiting is not null && !picture.Ended)
+        {
+            return new ContainerState { Waiting = slot.Waiting };
+        }
+
+        if (slot.Terminated is not null)
+        {
+            return new ContainerState { Terminated = slot.Terminated };
+        }
+
+        var reason = picture.Slots.Any(other => other.Kind != ContainerKind.App) && !picture.Initialized
+            ? WaitingReason.PodInitializing
+            : WaitingReason.ContainerCreating;
+        return new ContainerState { Waiting = new ContainerStateWaiting { Reason = reason } };
+    }
+
+    private static List<PodCondition> Conditions(
+        PodPicture picture,
+        string phase,
+        List<ContainerStatus> statuses,
+        List<ContainerStatus> inits,
+        PodStatus? previous,
+        DateTimeOffset now)
+    {
+        var complete = phase == "Succeeded";
+        var unready = statuses
+            .Concat(inits.Where(init => picture.Slots.First(slot => slot.Name == init.Name).Kind == ContainerKind.Sidecar))
+            .Where(status => !status.Ready).Select(status => status.Name).ToList();
+        var uninitialized = inits.Where(init => !init.Ready).Select(init => init.Name).ToList();
+        var (reason, message) = unready.Count == 0 && !picture.Ended ? (null, null)
+            : complete ? ("PodCompleted", null)
+            : phase == "Failed" ? ("PodFailed", null)
+            : ("ContainersNotReady", (string?)$"containers with unready status: [{string.Join(' ', unready)}]");
+        var ready = Condition("Ready", reason is null, reason, message);
+        var containersReady = Condition("ContainersReady", reason is null, reason, message);
+        if (picture.RuntimeTrouble is not null)
+        {
+            // What runs goes on running without the runtime, so the condition stands; it only cannot be checked.
+            ready.Reason = containersReady.Reason = "RuntimeNotAnswering";
+            ready.Message = containersReady.Message = picture.RuntimeTrouble;
+        }
+
+        List<PodCondition> conditions =
+        [
+            Condition("PodReadyToStartContainers", picture.SandboxReady && !picture.Ended, null, null),
+            picture.Initialized
+                ? Condition("Initialized", true, complete ? "PodCompleted" : null, null)
+                : Condition(
+                    "Initialized", false, "ContainersNotInitialized", $"containers with incomplete status: [{string.Join(' ', uninitialized)}]"),
+            ready,
+            containersReady,
+            Condition("PodScheduled", true, null, null),
+        ];
+        foreach (var condition in conditions)
+        {
+            var before = previous?.Conditions?.Find(other => other.Type == condition.Type);
+            condition.LastTransitionTime = before is not null && before.Status == condition.Status
+                ? before.LastTransitionTime
+                : now;
+        }
+
+        return conditions;
+    }
+
+    private static PodCondition Condition(string type, bool status, string? reason, string? message) =>
+        new() { Type = type, Status = status ? "True" : "False", Reason = reason, Message = message };
+
+    private static DateTimeOffset? FromNanoseconds(long nanoseconds) =>
+        nanoseconds > 0 ? DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100) : null;
+
+    private static string? NullIfEmpty(string text) => text.Length > 0 ? text : null;
+}

@@ -1,0 +1,88 @@
+using Kip.Agent.Runtime.Cri;
+using Kip.Kubernetes.Objects;
+
+namespace Kip.Agent.Pods;
+
+/// <summary>From a pod to the sandbox its containers share.</summary>
+internal static class SandboxPlan
+{
+    private const int HostnameLength = 63;
+
+    public static PodSandboxConfig ToCri(Pod pod, uint attempt, Cell cell)
+    {
+        var spec = pod.Spec;
+        var config = new PodSandboxConfig
+        {
+            Metadata = new PodSandboxMetadata
+            {
+                Name = PodIdentity.Name(pod), Namespace = PodIdentity.Namespace(pod), Uid = PodIdentity.Uid(pod), Attempt = attempt,
+            },
+            // A pod on the cell's network shares the cell's name too.
+            Hostname = spec.HostNetwork == true ? "" : Hostname(pod),
+            LogDirectory = PodIdentity.LogDirectory(cell.LogDirectory, pod),
+            DnsConfig = DnsSettings.ToCri(spec, cell.ResolvConf),
+            Labels = { PodIdentity.Labels(pod) },
+            Linux = new LinuxPodSandboxConfig
+            {
+                CgroupParent = $"{cell.CgroupParent.TrimEnd('/')}/pod{PodIdentity.Uid(pod)}",
+                SecurityContext = SecurityContext(spec),
+            },
+        };
+        foreach (var sysctl in spec.SecurityContext?.Sysctls ?? [])
+        {
+            config.Linux.Sysctls[sysctl.Name] = sysctl.Value;
+        }
+
+        if (spec.HostNetwork != true)
+        {
+            config.PortMappings.AddRange(HostPorts(spec));
+        }
+
+        return config;
+    }
+
+    public static NamespaceOption Namespaces(PodSpec spec) => new()
+    {
+        Network = spec.HostNetwork == true ? NamespaceMode.Node : NamespaceMode.Pod,
+        Pid = spec.HostPID == true ? NamespaceMode.Node : spec.ShareProcessNamespace == true ? NamespaceMode.Pod : NamespaceMode.Container,
+        Ipc = spec.HostIPC == true ? NamespaceMode.Node : NamespaceMode.Pod,
+    };
+
+    /// <summary>The ports that are to answer on the cell's own address as well.</summary>
+    public static IEnumerable<PortMapping> HostPorts(PodSpec spec) =>
+        from container in spec.Containers.Concat((spec.InitContainers ?? []).Where(init => init.RestartPolicy == "Always"))
+        from port in container.Ports ?? []
+        where port.HostPort is > 0
+        select new PortMapping
+        {
+            ContainerPort = port.Port,
+            HostPort = port.HostPort.Value,
+            HostIp = port.HostIP ?? "",
+            Protocol = port.Protocol switch { "UDP" => Protocol.Udp, "SCTP" => Protocol.Sctp, _ => Protocol.Tcp },
+        };
+
+    public static string Hostname(Pod pod)
+    {
+        var name = pod.Spec.Hostname is { Length: > 0 } hostname ? hostname : PodIdentity.Name(pod);
+        return name.Length <= HostnameLength ? name : name[..HostnameLength].TrimEnd('-', '.');
+    }
+
+    private static LinuxSandboxSecurityContext SecurityContext(PodSpec spec)
+    {
+        var pod = spec.SecurityContext;
+        var context = new LinuxSandboxSecurityContext
+        {
+            NamespaceOptions = Namespaces(spec),
+            Privileged = spec.Containers.Concat(spec.InitContainers ?? []).Any(container => container.SecurityContext?.Privileged == true),
+            Seccomp = ContainerPlan.Seccomp(pod?.SeccompProfile) ?? new SecurityProfile(),
+        };
+        if (pod?.RunAsUser is { } user)
+        {
+            context.RunAsUser = new Int64Value { Value = user };
+            context.RunAsGroup = pod.RunAsGroup is { } group ? new Int64Value { Value = group } : null;
+        }
+
+        context.SupplementalGroups.AddRange(ContainerPlan.Groups(pod));
+        return context;
+    }
+}

@@ -1,0 +1,98 @@
+using Kip.Kubernetes.Objects;
+
+namespace Kip.Agent.Pods;
+
+/// <summary>
+/// Names every field of a pod that this version of the agent does not act on although it would have to. A pod that uses one is refused:
+/// it would run differently from what its author wrote. Fields that only concern scheduling are none of the agent's business.
+/// </summary>
+internal static class UnsupportedFields
+{
+    /// <summary>The fields, as paths below the pod; empty when the pod can be run.</summary>
+    public static List<string> Find(Pod pod)
+    {
+        var found = new List<string>();
+        var spec = pod.Spec;
+        Add(found, spec.Volumes is { Count: > 0 }, "spec.volumes");
+        Add(found, spec.EphemeralContainers is { Count: > 0 }, "spec.ephemeralContainers");
+        Add(found, spec.ReadinessGates is { Count: > 0 }, "spec.readinessGates");
+        Add(found, spec.RuntimeClassName is { Length: > 0 }, "spec.runtimeClassName");
+        Add(found, spec.SetHostnameAsFQDN == true, "spec.setHostnameAsFQDN");
+        Add(found, spec.Subdomain is { Length: > 0 }, "spec.subdomain");
+        Add(found, spec.HostnameOverride is { Length: > 0 }, "spec.hostnameOverride");
+        Add(found, spec.Os is { Name: not ("" or "linux") }, "spec.os");
+        Add(found, spec.HostUsers == false, "spec.hostUsers");
+        Add(found, spec.ResourceClaims is not null, "spec.resourceClaims");
+        Add(found, spec.Resources is not null, "spec.resources");
+        Add(found, spec.HostNetwork == true && spec.HostAliases is { Count: > 0 }, "spec.hostAliases");
+        PodSecurity(found, spec.SecurityContext);
+        for (var i = 0; i < (spec.InitContainers?.Count ?? 0); i++)
+        {
+            OfContainer(found, spec.InitContainers![i], $"spec.initContainers[{i}]");
+        }
+
+        for (var i = 0; i < spec.Containers.Count; i++)
+        {
+            OfContainer(found, spec.Containers[i], $"spec.containers[{i}]");
+        }
+
+        return found;
+    }
+
+    private static void PodSecurity(List<string> found, PodSecurityContext? security)
+    {
+        const string path = "spec.securityContext";
+        Add(found, security?.SeLinuxOptions is not null, $"{path}.seLinuxOptions");
+        Add(found, security?.WindowsOptions is not null, $"{path}.windowsOptions");
+        Add(found, security?.SupplementalGroupsPolicy is { Length: > 0 } and not "Merge", $"{path}.supplementalGroupsPolicy");
+        Add(found, security?.SeccompProfile is { Type: "Localhost" }, $"{path}.seccompProfile.type");
+        Add(found, security?.AppArmorProfile is { Type: "Localhost" }, $"{path}.appArmorProfile.type");
+    }
+
+    private static void OfContainer(List<string> found, Container container, string path)
+    {
+        Add(found, container.VolumeMounts is { Count: > 0 }, $"{path}.volumeMounts");
+        Add(found, container.VolumeDevices is { Count: > 0 }, $"{path}.volumeDevices");
+        Add(found, container.LivenessProbe is not null, $"{path}.livenessProbe");
+        Add(found, container.ReadinessProbe is not null, $"{path}.readinessProbe");
+        Add(found, container.StartupProbe is not null, $"{path}.startupProbe");
+        Add(found, container.Lifecycle is not null, $"{path}.lifecycle");
+        Add(found, container.RestartPolicyRules is not null, $"{path}.restartPolicyRules");
+        Add(found, container.Resources?.Claims is { Count: > 0 }, $"{path}.resources.claims");
+        Devices(found, container.Resources?.Limits?.Keys, $"{path}.resources.limits");
+        Devices(found, container.Resources?.Requests?.Keys, $"{path}.resources.requests");
+        // What only the controller can look up, it resolves before it sends the pod.
+        Add(found, container.EnvFrom is { Count: > 0 }, $"{path}.envFrom");
+        for (var i = 0; i < (container.Env?.Count ?? 0); i++)
+        {
+            var source = container.Env![i].ValueFrom;
+            Add(found, source is not null && source.FieldRef is null, $"{path}.env[{i}].valueFrom");
+            Add(found, source?.FieldRef is { } field && !FieldReference.IsKnown(field.FieldPath), $"{path}.env[{i}].valueFrom.fieldRef");
+        }
+
+        var security = container.SecurityContext;
+        Add(found, security?.SeLinuxOptions is not null, $"{path}.securityContext.seLinuxOptions");
+        Add(found, security?.WindowsOptions is not null, $"{path}.securityContext.windowsOptions");
+        Add(found, security?.ProcMount is { Length: > 0 } and not "Default", $"{path}.securityContext.procMount");
+        Add(found, security?.SeccompProfile is { Type: "Localhost" }, $"{path}.securityContext.seccompProfile.type");
+        Add(found, security?.AppArmorProfile is { Type: "Localhost" }, $"{path}.securityContext.appArmorProfile.type");
+    }
+
+    /// <summary>Resources with a domain in their name are devices, and huge pages need mounts.</summary>
+    private static void Devices(List<string> found, IEnumerable<string>? names, string path)
+    {
+        foreach (var name in names ?? [])
+        {
+            var device = name.Contains('/', StringComparison.Ordinal) || name.StartsWith("hugepages-", StringComparison.Ordinal);
+            Add(found, device, $"{path}[{name}]");
+        }
+    }
+
+    private static void Add(List<string> found, bool used, string path)
+    {
+        if (used)
+        {
+            found.Add(path);
+        }
+    }
+}

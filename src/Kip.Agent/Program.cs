@@ -1,0 +1,34 @@
+using Kip.Agent;
+using Kip.Agent.CommandLine;
+using Kip.Agent.Server;
+
+if (args is ["--version"])
+{
+    Console.WriteLine(AgentVersion.Text);
+    return 0;
+}
+
+if (args is ["--help"] or ["-h"])
+{
+    Console.WriteLine(AgentOptions.Usage);
+    return 0;
+}
+
+try
+{
+    var options = AgentOptions.Parse(args);
+    await using var agent = new AgentHost(options, UserData.Read(options.UserData), TimeProvider.System, Console.Error);
+    await agent.RunAsync();
+    return 0;
+}
+catch (UsageException e)
+{
+    await Console.Error.WriteLineAsync($"kip-agent: {e.Message}");
+    return 2;
+}
+catch (IOException e)
+{
+    // The port is taken, or the state directory cannot be written.
+    await Console.Error.WriteLineAsync($"kip-agent: {e.Message}");
+    return 1;
+}

@@ -1,0 +1,60 @@
+using Kip.Agent.Runtime.Cri;
+
+namespace Kip.Agent.Runtime;
+
+/// <summary>
+/// The calls of the Container Runtime Interface that the agent makes. Every one of them ends by its own deadline; a failure is a
+/// <see cref="Kip.Grpc.RpcException"/>, with code Unavailable when the runtime does not answer.
+/// </summary>
+internal interface ICriRuntime
+{
+    /// <summary>Name and version of the runtime.</summary>
+    Task<VersionResponse> VersionAsync(CancellationToken cancellationToken);
+
+    /// <summary>Whether the runtime and its network are ready.</summary>
+    Task<RuntimeStatus> StatusAsync(CancellationToken cancellationToken);
+
+    /// <summary>Makes and starts a sandbox; the result is its id.</summary>
+    Task<string> RunPodSandboxAsync(PodSandboxConfig config, CancellationToken cancellationToken);
+
+    /// <summary>Ends what still runs in the sandbox and frees its network. Idempotent.</summary>
+    Task StopPodSandboxAsync(string sandboxId, CancellationToken cancellationToken);
+
+    /// <summary>Removes the sandbox with all its containers. Idempotent.</summary>
+    Task RemovePodSandboxAsync(string sandboxId, CancellationToken cancellationToken);
+
+    Task<PodSandboxStatus> PodSandboxStatusAsync(string sandboxId, CancellationToken cancellationToken);
+
+    /// <summary>The sandboxes that carry all these labels.</summary>
+    Task<IReadOnlyList<PodSandbox>> ListPodSandboxAsync(
+        IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken);
+
+    /// <summary>Makes a container; the result is its id.</summary>
+    Task<string> CreateContainerAsync(
+        string sandboxId, ContainerConfig config, PodSandboxConfig sandboxConfig, CancellationToken cancellationToken);
+
+    Task StartContainerAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>SIGTERM (or the image's signal), and SIGKILL after the grace period; returns when the container has ended.</summary>
+    Task StopContainerAsync(string containerId, TimeSpan grace, CancellationToken cancellationToken);
+
+    /// <summary>Removes a container. Idempotent.</summary>
+    Task RemoveContainerAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>The containers that carry all these labels.</summary>
+    Task<IReadOnlyList<Container>> ListContainersAsync(
+        IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken);
+
+    Task<ContainerStatus> ContainerStatusAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Makes the runtime write to a new file after the old one was renamed.</summary>
+    Task ReopenContainerLogAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>The image under this name, or null.</summary>
+    Task<Image?> ImageStatusAsync(string image, CancellationToken cancellationToken);
+
+    Task<IReadOnlyList<Image>> ListImagesAsync(CancellationToken cancellationToken);
+
+    /// <summary>Pulls an image; the result is the reference to create containers with.</summary>
+    Task<string> PullImageAsync(string image, AuthConfig? credentials, PodSandboxConfig sandboxConfig, CancellationToken cancellationToken);
+}

@@ -1,0 +1,162 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Kip.Agents;
+
+/// <summary>
+/// The authority that controller and cells of one controller trust, and no one else. It signs the agents' requests and makes the
+/// controller's own client certificates. Keys are ECDSA P-256.
+/// </summary>
+public sealed class CertificateAuthority : IDisposable
+{
+    /// <summary>How long an agent's certificate is valid. It is renewed after half of it.</summary>
+    public static readonly TimeSpan CellLifetime = TimeSpan.FromHours(24);
+
+    // A fresh machine's clock may be hours off (a hardware clock in local time): valid from this long ago.
+    internal static readonly TimeSpan Backdating = TimeSpan.FromHours(24);
+
+    private const string CertificateFile = "ca.crt";
+    private const string KeyFile = "ca.key";
+    private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
+    private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
+    private static readonly TimeSpan Lifetime = TimeSpan.FromDays(3650);
+
+    private readonly TimeProvider _time;
+    private readonly Lock _lock = new();
+    private X509Certificate2? _controller;
+
+    private CertificateAuthority(X509Certificate2 certificate, TimeProvider time)
+    {
+        Certificate = certificate;
+        _time = time;
+    }
+
+    /// <summary>The authority's own certificate.</summary>
+    public X509Certificate2 Certificate { get; }
+
+    /// <summary>Short name of this authority, ten hexadecimal digits of its certificate's SHA-256: no two authorities share it.</summary>
+    public string Id => Certificate.GetCertHashString(HashAlgorithmName.SHA256)[..10].ToLowerInvariant();
+
+    /// <summary>The authority's own certificate as PEM, without its key.</summary>
+    public string CertificatePem => Certificate.ExportCertificatePem();
+
+    /// <summary>Makes a new authority that lives in memory only.</summary>
+    public static CertificateAuthority Create(TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=Kip cells", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        var now = time.GetUtcNow();
+        return new CertificateAuthority(request.CreateSelfSigned(now - Backdating, now + Lifetime), time);
+    }
+
+    /// <summary>Loads the authority from a folder, or makes a new one there when there is none. Safe when several processes do so at once.</summary>
+    /// <param name="directory">Made if needed, readable by its owner only.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="IOException">The files cannot be read or written, or one of the two is missing or broken. Nothing is replaced:
+    /// a new authority would orphan every running cell.</exception>
+    public static async Task<CertificateAuthority> LoadOrCreateAsync(string directory, TimeProvider time, CancellationToken cancellationToken)
+    {
+        PrivateFiles.CreateDirectory(directory);
+        using var turn = await FileLock.AcquireAsync(Path.Combine(directory, "ca.lock"), time, cancellationToken).ConfigureAwait(false);
+        var certificatePath = Path.Combine(directory, CertificateFile);
+        var keyPath = Path.Combine(directory, KeyFile);
+        if (!File.Exists(certificatePath) && !File.Exists(keyPath))
+        {
+            var made = Create(time);
+            await PrivateFiles.WriteAsync(keyPath, made.Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), cancellationToken).ConfigureAwait(false);
+            await PrivateFiles.WriteAsync(certificatePath, made.CertificatePem, cancellationToken).ConfigureAwait(false);
+            return made;
+        }
+
+        try
+        {
+            var certificate = await File.ReadAllTextAsync(certificatePath, cancellationToken).ConfigureAwait(false);
+            var key = await File.ReadAllTextAsync(keyPath, cancellationToken).ConfigureAwait(false);
+            return new CertificateAuthority(X509Certificate2.CreateFromPem(certificate, key), time);
+        }
+        catch (Exception e) when (e is CryptographicException or ArgumentException or FileNotFoundException)
+        {
+            throw new IOException(
+                $"{directory}: {CertificateFile} and {KeyFile} do not make a usable authority ({e.Message}); restore them, or remove both once no cell runs", e);
+        }
+    }
+
+    /// <summary>Signs an agent's request.</summary>
+    /// <param name="signingRequest">PKCS #10, DER, signed by its own key. Only its public key is taken from it.</param>
+    /// <param name="cellId">The name that goes into the certificate.</param>
+    /// <exception cref="CryptographicException">The request is malformed or not signed by its own key.</exception>
+    internal X509Certificate2 SignCell(byte[] signingRequest, string cellId)
+    {
+        var asked = CertificateRequest.LoadSigningRequest(signingRequest, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest(new X500DistinguishedName($"CN={cellId}"), asked.PublicKey, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(cellId);
+        request.CertificateExtensions.Add(names.Build());
+        return Sign(request, ServerAuthentication, CellLifetime);
+    }
+
+    /// <summary>The certificate that the controller shows to agents, renewed after half of its life.</summary>
+    internal X509Certificate2 GetControllerCertificate()
+    {
+        lock (_lock)
+        {
+            if (_controller is null || _time.GetUtcNow() > new DateTimeOffset(_controller.NotAfter.ToUniversalTime()) - (CellLifetime / 2))
+            {
+                using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+                var request = new CertificateRequest("CN=kip-controller", key, HashAlgorithmName.SHA256);
+                using var signed = Sign(request, ClientAuthentication, CellLifetime);
+                // Connections that use the old one hold on to it; the finalizer ends it.
+                _controller = signed.CopyWithPrivateKey(key);
+            }
+
+            return _controller;
+        }
+    }
+
+    /// <summary>Whether this authority signed <paramref name="certificate"/> as the server certificate of cell <paramref name="cellId"/>, and it is valid now.</summary>
+    internal bool IsCell(X509Certificate2 certificate, string cellId)
+    {
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.Add(Certificate);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        chain.ChainPolicy.DisableCertificateDownloads = true;
+        chain.ChainPolicy.VerificationTime = _time.GetUtcNow().UtcDateTime;
+        chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerAuthentication));
+        return chain.Build(certificate) && certificate.MatchesHostname(cellId, allowWildcards: false, allowCommonName: false);
+    }
+
+    /// <summary>Whether the agent's certificate is past half of its life.</summary>
+    internal bool IsDueForRenewal(DateTimeOffset notAfter) => _time.GetUtcNow() > notAfter - (CellLifetime / 2);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _controller?.Dispose();
+        Certificate.Dispose();
+    }
+
+    private X509Certificate2 Sign(CertificateRequest request, string usage, TimeSpan lifetime)
+    {
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(false, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.DigitalSignature, true));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new Oid(usage)], false));
+        request.CertificateExtensions.Add(X509AuthorityKeyIdentifierExtension.CreateFromCertificate(Certificate, true, false));
+        var now = _time.GetUtcNow();
+        var notBefore = now - Backdating;
+        if (notBefore < Certificate.NotBefore)
+        {
+            notBefore = Certificate.NotBefore;
+        }
+
+        Span<byte> serial = stackalloc byte[16];
+        RandomNumberGenerator.Fill(serial);
+        serial[0] = (byte)((serial[0] & 0x7f) | 0x40); // positive and without leading zeros, as DER wants it
+        return request.Create(Certificate, notBefore, now + lifetime, serial);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Google.Protobuf;
+using Kip.Agents.Protocol;
+using Kip.Grpc;
+using Kip.Kubernetes;
+
+namespace Kip.Agents;
+
+/// <summary>One agent behind <c>kip.agent.v1</c>.</summary>
+internal sealed class GrpcCellAgent : ICellAgent
+{
+    private static readonly CallOptions Call = new(Timeout: TimeSpan.FromSeconds(30));
+
+    private readonly GrpcChannel _channel;
+    private readonly string _cellId;
+    private readonly Func<DateTimeOffset, CancellationToken, Task<DateTimeOffset>> _renewIfDue;
+    private DateTimeOffset _certificateNotAfter;
+
+    public GrpcCellAgent(
+        GrpcChannel channel,
+        string cellId,
+        HelloReply hello,
+        Func<DateTimeOffset, CancellationToken, Task<DateTimeOffset>> renewIfDue)
+    {
+        _channel = channel;
+        _cellId = cellId;
+        Instance = hello.AgentInstance;
+        _renewIfDue = renewIfDue;
+        _certificateNotAfter = DateTimeOffset.FromUnixTimeSeconds(hello.CertificateNotAfterUnix);
+    }
+
+    public string Instance { get; }
+
+    public async Task ApplyPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
+    {
+        var request = new ApplyPodRequest
+        {
+            Pod = UnsafeByteOperations.UnsafeWrap(KubernetesJson.SerializeToUtf8(assignment.Pod)),
+            PodAddress = assignment.PodAddress ?? "",
+        };
+        foreach (var credential in assignment.Credentials)
+        {
+            request.Credentials.Add(new Protocol.RegistryCredential
+            {
+                Registry = credential.Registry,
+                Username = credential.Username,
+                Password = credential.Password,
+            });
+        }
+
+        await CallAsync(AgentMethods.ApplyPod, request, cancellationToken).ConfigureAwait(false);
+    }
+
+    public Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken) =>
+        CallAsync(
+            AgentMethods.StopPod,
+            new StopPodRequest { PodUid = podUid, GracePeriodSeconds = (long)Math.Ceiling(gracePeriod.TotalSeconds) },
+            cancellationToken);
+
+    public async IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new WatchStatusRequest { AfterEvent = (ulong)afterEvent, AgentInstance = Instance };
+        await using var updates = _channel
+            .ServerStreamingAsync(AgentMethods.WatchStatus, request, default, cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
+        while (true)
+        {
+            AgentUpdate update;
+            try
+            {
+                if (!await updates.MoveNextAsync().ConfigureAwait(false))
+                {
+                    throw new AgentException(AgentErrorKind.Unavailable, $"the agent of {_cellId} ended its status stream");
+                }
+
+                update = Convert(updates.Current);
+                _certificateNotAfter = await _renewIfDue(_certificateNotAfter, cancellationToken).ConfigureAwait(false);
+            }
+            catch (RpcException e)
+            {
+                throw Translate(e, _cellId);
+            }
+
+            yield return update;
+        }
+    }
+
+    public async IAsyncEnumerable<LogEntry> ReadLogsAsync(string podUid, LogQuery query, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new ReadLogsRequest
+        {
+            PodUid = podUid,
+            Container = query.Container,
+            Follow = query.Follow,
+            Previous = query.Previous,
+            TailLines = query.TailLines ?? -1,
+            SinceUnixMs = query.Since?.ToUnixTimeMilliseconds() ?? 0,
+        };
+        await using var chunks = _channel
+            .ServerStreamingAsync(AgentMethods.ReadLogs, request, default, cancellationToken)
+            .GetAsyncEnumerator(cancellationToken);
+        while (true)
+        {
+            LogEntry entry;
+            try
+            {
+                if (!await chunks.MoveNextAsync().ConfigureAwait(false))
+                {
+                    yield break;
+                }
+
+                var chunk = chunks.Current;
+                entry = new LogEntry(DateTimeOffset.UnixEpoch.AddTicks(chunk.TimeUnixNs / TimeSpan.NanosecondsPerTick), chunk.Stream == 2, chunk.Data.Memory);
+            }
+            catch (RpcException e)
+            {
+                throw Translate(e, _cellId);
+            }
+
+            yield return entry;
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _channel.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    internal static AgentException Translate(RpcException e, string cellId) => e.StatusCode switch
+    {
+        StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.Cancelled or StatusCode.Aborted =>
+            new AgentException(AgentErrorKind.Unavailable, $"the agent of {cellId} cannot be reached: {e.Status.Detail}", e),
+        StatusCode.InvalidArgument or StatusCode.FailedPrecondition =>
+            new AgentException(AgentErrorKind.Refused, e.Status.Detail, e),
+        StatusCode.NotFound => new AgentException(AgentErrorKind.NotFound, e.Status.Detail, e),
+        StatusCode.Unauthenticated or StatusCode.PermissionDenied =>
+            new AgentException(AgentErrorKind.Untrusted, $"the agent of {cellId} and the controller do not trust each other: {e.Status.Detail}", e),
+        _ => new AgentException(AgentErrorKind.Failed, $"the agent of {cellId} failed: {e.Status.Detail}", e),
+    };
+
+    private AgentUpdate Convert(StatusUpdate update)
+    {
+        switch (update.UpdateCase)
+        {
+            case StatusUpdate.UpdateOneofCase.Report:
+                try
+                {
+                    return new AgentUpdate(KubernetesJson.DeserializePodStatus(update.Report.Status.Span), null);
+                }
+                catch (JsonException e)
+                {
+                    throw new AgentException(AgentErrorKind.Failed, $"the agent of {_cellId} sent a status that is not a PodStatus: {e.Message}", e);
+                }
+
+            case StatusUpdate.UpdateOneofCase.Event:
+                var happened = update.Event;
+                return new AgentUpdate(null, new AgentEvent(
+                    (long)happened.Sequence,
+                    DateTimeOffset.FromUnixTimeMilliseconds(happened.TimeUnixMs),
+                    happened.Type,
+                    happened.Reason,
+                    happened.Message,
+                    happened.Container.Length == 0 ? null : happened.Container));
+            default:
+                return new AgentUpdate(null, null);
+        }
+    }
+
+    private async Task CallAsync<TRequest, TReply>(Method<TRequest, TReply> method, TRequest request, CancellationToken cancellationToken)
+        where TRequest : class, IMessage<TRequest>
+        where TReply : class, IMessage<TReply>
+    {
+        try
+        {
+            await _channel.UnaryAsync(method, request, Call, cancellationToken).ConfigureAwait(false);
+        }
+        catch (RpcException e)
+        {
+            throw Translate(e, _cellId);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+using Kip.Agents;
+using Kip.Drivers;
+using Microsoft.Extensions.Logging;
+
+namespace Kip.Cells;
+
+/// <summary>What all reconcilers of one manager share.</summary>
+internal sealed record CellContext(
+    CellManagerOptions Options,
+    ICellDriver Driver,
+    ICellStore Store,
+    ICellAgentConnector Agents,
+    InstanceWatcher Watcher,
+    TimeProvider Time,
+    Random Random,
+    ILogger Logger);

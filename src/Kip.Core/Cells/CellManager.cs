@@ -1,0 +1,292 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using Kip.Agents;
+using Kip.Drivers;
+using Kip.Kubernetes.Objects;
+using Kip.Pods;
+using Kip.Sizing;
+using Microsoft.Extensions.Logging;
+
+namespace Kip.Cells;
+
+/// <summary>
+/// Gives each pod a cell of its own and looks after it to its end. Start it once, then hand it pods; when it is disposed of, the cells
+/// go on, and the next manager with the same owner takes them up. Safe to use from many threads.
+/// </summary>
+public sealed partial class CellManager : IAsyncDisposable
+{
+    private const string IdCharacters = "bcdfghjkmnpqrstvwxz23456789"; // no vowels: no words; none that look alike
+    private static readonly TimeSpan CatalogLifetime = TimeSpan.FromHours(1);
+
+    private readonly CellContext _context;
+    private readonly ILogger<CellManager> _logger;
+    private readonly ConcurrentDictionary<string, Entry> _byPod = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _orphansSeen = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _lifetime = new();
+    private readonly SemaphoreSlim _catalogTurn = new(1);
+    private readonly List<Task> _loops = [];
+    private int _disposed;
+    private (DateTimeOffset Read, IReadOnlyList<InstanceType> Types)? _catalog;
+
+    /// <summary>Makes a manager; <see cref="StartAsync"/> sets it to work.</summary>
+    public CellManager(
+        CellManagerOptions options,
+        ICellDriver driver,
+        ICellStore store,
+        ICellAgentConnector agents,
+        TimeProvider time,
+        ILogger<CellManager> logger)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(driver);
+        _logger = logger;
+        var watcher = new InstanceWatcher(driver, options.CloudCallTimeout, options.ObserveInterval, time, logger);
+        _context = new CellContext(options, driver, store, agents, watcher, time, Random.Shared, logger);
+    }
+
+    /// <summary>The cells that this manager looks after.</summary>
+    public IReadOnlyCollection<Cell> Cells => _byPod.Values.Select(static e => e.Cell).ToList();
+
+    /// <summary>Takes up the cells that an earlier process of the same owner left, and begins to look after instances.</summary>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (var record in await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (record.Owner == _context.Options.Owner)
+            {
+                Attend(new Cell(record, null, _context.Time), []);
+            }
+        }
+
+        _loops.Add(_context.Watcher.RunAsync(_lifetime.Token));
+        _loops.Add(CollectOrphansAsync(_lifetime.Token));
+    }
+
+    /// <summary>
+    /// Gives a pod its cell. Returns once the intent is durable; the cell then goes its way. A pod that has a cell already, known by its
+    /// UID, keeps it and is given this newer version.
+    /// </summary>
+    /// <param name="pod">The pod, with name, namespace and UID.</param>
+    /// <param name="cancellationToken">Ends the call, not the pod.</param>
+    /// <exception cref="CellException">No instance type fits; the message says what was asked for and what there is.</exception>
+    /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
+    /// <exception cref="DriverException">The catalog cannot be read.</exception>
+    public async Task<Cell> RunPodAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(pod);
+        var reference = new PodReference(
+            pod.Metadata.Namespace ?? throw new ArgumentException("the pod has no namespace", nameof(pod)),
+            pod.Metadata.Name ?? throw new ArgumentException("the pod has no name", nameof(pod)),
+            pod.Metadata.Uid ?? throw new ArgumentException("the pod has no UID", nameof(pod)));
+        if (_byPod.TryGetValue(reference.Uid, out var known))
+        {
+            await known.Reconciler.SetPodAsync(pod, cancellationToken).ConfigureAwait(false);
+            return known.Cell;
+        }
+
+        var request = PodResources.Effective(pod) + ResourceRequest.CellOverhead;
+        var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
+        var ranking = InstanceSelector.Rank(request, catalog);
+        if (ranking.Count == 0)
+        {
+            throw new CellException("NoInstanceType", InstanceSelector.ExplainNoFit(request, catalog));
+        }
+
+        var (type, offering) = ranking[0];
+        var now = _context.Time.GetUtcNow();
+        var record = await _context.Store.AddAsync(
+            new CellRecord
+            {
+                Id = "cell-" + RandomNumberGenerator.GetString(IdCharacters, 10),
+                Owner = _context.Options.Owner,
+                State = CellState.Planned,
+                StateSince = now,
+                CreatedAt = now,
+                Pod = reference,
+                LaunchToken = NewLaunchToken(),
+                EnrolmentToken = EnrolmentProof.NewToken(),
+                InstanceType = type.Name,
+                Zone = offering.Zone,
+                CapacityType = offering.CapacityType,
+                PricePerHour = offering.PricePerHour,
+                DiskBytes = request.DiskBytes,
+            },
+            cancellationToken).ConfigureAwait(false);
+        return Attend(new Cell(record, pod, _context.Time), ranking.Skip(1));
+    }
+
+    /// <summary>
+    /// Ends what nobody looks after any more: the cells whose records <paramref name="isAbandoned"/> picks, and instances that carry this
+    /// controller's tag but are in no record. Returns when they are gone.
+    /// </summary>
+    /// <param name="isAbandoned">Must be true only for records whose owner will never come back.</param>
+    /// <param name="cancellationToken">Ends the call; what was begun goes on at the next.</param>
+    /// <returns>The cells that were ended, and the identifiers of the instances without a record that were terminated.</returns>
+    public async Task<(IReadOnlyList<CellRecord> Cells, IReadOnlyList<string> Instances)> CollectAsync(
+        Func<CellRecord, bool> isAbandoned, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(isAbandoned);
+        var orphans = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
+        if (orphans.Count > 0)
+        {
+            await _context.Driver.TerminateAsync(orphans, cancellationToken).ConfigureAwait(false);
+        }
+
+        var ended = new List<CellRecord>();
+        var endings = new List<Task>();
+        foreach (var record in await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false))
+        {
+            if (!isAbandoned(record))
+            {
+                continue;
+            }
+
+            try
+            {
+                var taken = record.State >= CellState.Terminating
+                    ? record
+                    : await _context.Store.UpdateAsync(
+                        record with
+                        {
+                            State = CellState.Terminating,
+                            StateSince = _context.Time.GetUtcNow(),
+                            Reason = "Abandoned",
+                            Message = $"its owner {record.Owner} is gone",
+                        },
+                        cancellationToken).ConfigureAwait(false);
+                ended.Add(taken);
+                endings.Add(Attend(new Cell(taken, null, _context.Time), []).Gone);
+            }
+            catch (CellConflictException e)
+            {
+                LogCollectedElsewhere(record.Id, e.Message);
+            }
+        }
+
+        await Task.WhenAll(endings).WaitAsync(cancellationToken).ConfigureAwait(false);
+        return (ended, orphans);
+    }
+
+    /// <summary>Stops looking after the cells; they go on.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+        {
+            return;
+        }
+
+        await _lifetime.CancelAsync().ConfigureAwait(false);
+        var running = _loops.Concat(_byPod.Values.Select(static e => e.Running)).ToList();
+        await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _catalogTurn.Dispose();
+        _lifetime.Dispose();
+    }
+
+    internal static string NewLaunchToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
+
+    private Cell Attend(Cell cell, IEnumerable<Candidate> alternatives)
+    {
+        cell.SetRecord(cell.Record);
+        var entry = new Entry(cell, new CellReconciler(cell, _context, alternatives));
+        _byPod[cell.Record.Pod.Uid] = entry;
+        entry.Running = RunAsync(entry);
+        return cell;
+    }
+
+    private async Task RunAsync(Entry entry)
+    {
+        await Task.Yield();
+        await entry.Reconciler.RunAsync(_lifetime.Token).ConfigureAwait(false);
+        if (!_lifetime.IsCancellationRequested)
+        {
+            _byPod.TryRemove(new KeyValuePair<string, Entry>(entry.Cell.Record.Pod.Uid, entry));
+        }
+    }
+
+    private async Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken)
+    {
+        await _catalogTurn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (_catalog is not { } known || _context.Time.GetUtcNow() - known.Read > CatalogLifetime)
+            {
+                known = (_context.Time.GetUtcNow(), await _context.Driver.GetCatalogAsync(cancellationToken).ConfigureAwait(false));
+                _catalog = known;
+            }
+
+            return known.Types;
+        }
+        finally
+        {
+            _catalogTurn.Release();
+        }
+    }
+
+    private async Task CollectOrphansAsync(CancellationToken cancellationToken)
+    {
+        var grace = _context.Options.OrphanGracePeriod;
+        while (true)
+        {
+            await Task.Delay(grace / 2, _context.Time, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                var now = _context.Time.GetUtcNow();
+                var orphans = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
+                foreach (var gone in _orphansSeen.Keys.Except(orphans))
+                {
+                    _orphansSeen.TryRemove(gone, out _);
+                }
+
+                var due = orphans.Where(id => now - _orphansSeen.GetOrAdd(id, now) >= grace).ToList();
+                if (due.Count > 0)
+                {
+                    LogOrphans(string.Join(", ", due));
+                    await _context.Driver.TerminateAsync(due, cancellationToken).ConfigureAwait(false);
+                }
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                LogCollectFailed(e.Message); // the next round looks again
+            }
+        }
+    }
+
+    // Instances first, records second: a record is durable before its launch and deleted only after its instance was seen to have ended,
+    // so an instance that is in no record that is read later belongs to nobody.
+    private async Task<List<string>> FindOrphansAsync(CancellationToken cancellationToken)
+    {
+        var instances = await _context.Driver.ListAsync(cancellationToken).ConfigureAwait(false);
+        var records = (await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(static r => r.Id, StringComparer.Ordinal);
+        var orphans = new List<string>();
+        foreach (var instance in instances)
+        {
+            var owned = instance.Tags.TryGetValue(InstanceTags.CellId, out var cell)
+                && records.TryGetValue(cell, out var record)
+                && (record.InstanceId is null || record.InstanceId == instance.Id);
+            if (!owned && instance.State < InstanceState.Terminating)
+            {
+                orphans.Add(instance.Id);
+            }
+        }
+
+        return orphans;
+    }
+
+    [LoggerMessage(40, LogLevel.Warning, "Instances in no record are terminated: {Instances}")]
+    private partial void LogOrphans(string instances);
+
+    [LoggerMessage(41, LogLevel.Warning, "Looking for instances in no record failed: {Problem}")]
+    private partial void LogCollectFailed(string problem);
+
+    [LoggerMessage(42, LogLevel.Information, "{CellId} is ended by another process: {Detail}")]
+    private partial void LogCollectedElsewhere(string cellId, string detail);
+
+    private sealed class Entry(Cell cell, CellReconciler reconciler)
+    {
+        public Cell Cell { get; } = cell;
+
+        public CellReconciler Reconciler { get; } = reconciler;
+
+        public Task Running { get; set; } = Task.CompletedTask;
+    }
+}

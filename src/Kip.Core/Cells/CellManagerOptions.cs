@@ -1,0 +1,43 @@
+using Kip.Agents;
+
+namespace Kip.Cells;
+
+/// <summary>How a <see cref="CellManager"/> works.</summary>
+public sealed class CellManagerOptions
+{
+    /// <summary>Whose cells these are: at its start the manager takes up the records of this owner, and no others.</summary>
+    public required string Owner { get; init; }
+
+    /// <summary>PEM of the authority that agents are to trust; from <see cref="CertificateAuthority.CertificatePem"/>.</summary>
+    public required string ControllerCa { get; init; }
+
+    /// <summary>The cell image, in the driver's terms; empty for its default.</summary>
+    public string Image { get; init; } = "";
+
+    /// <summary>How cells reach registries that need more than a name.</summary>
+    public IReadOnlyList<RegistryConfiguration> Registries { get; init; } = [];
+
+    /// <summary>For pulling images.</summary>
+    public IReadOnlyList<RegistryCredential> Credentials { get; init; } = [];
+
+    /// <summary>Bound of one cloud call. Default 1 minute.</summary>
+    public TimeSpan CloudCallTimeout { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>How long a launch is tried. Default 5 minutes.</summary>
+    public TimeSpan LaunchTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>From an accepted launch to an enrolled agent. Default 10 minutes.</summary>
+    public TimeSpan BootTimeout { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long an agent with a pod may be out of reach before the pod counts as lost. Default 5 minutes.</summary>
+    public TimeSpan AgentLostTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long those who read logs may take to read the rest when the pod has ended. Default 10 seconds.</summary>
+    public TimeSpan LogDrainTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How often instances are listed when nothing is waited for. Default 10 seconds.</summary>
+    public TimeSpan ObserveInterval { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long an instance may be in no record before it is terminated. Default 1 minute.</summary>
+    public TimeSpan OrphanGracePeriod { get; init; } = TimeSpan.FromMinutes(1);
+}

@@ -1,0 +1,688 @@
+using Kip.Agents;
+using Kip.Drivers;
+using Kip.Kubernetes;
+using Kip.Kubernetes.Objects;
+using Kip.Sizing;
+using Microsoft.Extensions.Logging;
+
+namespace Kip.Cells;
+
+/// <summary>
+/// Takes one cell through its life. It acts on the durable state only, so it can be stopped at any point and begun again by another
+/// process: each step is safe to repeat.
+/// </summary>
+internal sealed partial class CellReconciler : IDisposable
+{
+    private static readonly TimeSpan FirstDial = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan SlowestDial = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(35); // three heartbeats and a half
+    private static readonly TimeSpan StopSlack = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan SlowestRetry = TimeSpan.FromSeconds(30);
+
+    private readonly Cell _cell;
+    private readonly CellContext _context;
+    private readonly ILogger _logger;
+    private readonly Queue<Candidate> _alternatives;
+    private readonly SemaphoreSlim _turn = new(1);
+    private readonly CancellationTokenSource _abandoned = new();
+    private readonly CancellationTokenSource _overdue;
+    private string? _agentInstance;
+    private long _lastEvent;
+    private DateTimeOffset _lastContact;
+
+    public CellReconciler(Cell cell, CellContext context, IEnumerable<Candidate> alternatives)
+    {
+        _cell = cell;
+        _context = context;
+        _logger = context.Logger;
+        _alternatives = new(alternatives);
+        _overdue = new CancellationTokenSource(Timeout.InfiniteTimeSpan, context.Time);
+        _lastContact = context.Time.GetUtcNow();
+        cell.Stopper = StopPodAsync;
+    }
+
+    private CellRecord Record => _cell.Record;
+
+    private DateTimeOffset Now => _context.Time.GetUtcNow();
+
+    public void Dispose()
+    {
+        _turn.Dispose();
+        _abandoned.Dispose();
+        _overdue.Dispose();
+    }
+
+    /// <summary>Runs until the cell is gone, or until <paramref name="lifetime"/> ends: then the cell goes on without this process.</summary>
+    public async Task RunAsync(CancellationToken lifetime)
+    {
+        var pause = FirstRetry;
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    await ReachPodEndAsync(lifetime).ConfigureAwait(false);
+                    await ReachGoneAsync(lifetime).ConfigureAwait(false);
+                    return;
+                }
+                catch (Exception e) when (!lifetime.IsCancellationRequested && e is not CellConflictException)
+                {
+                    // Level-triggered: whatever went wrong, what is durable says where to go on. A cell is never forgotten.
+                    LogUnexpected(e, Record.Id, pause);
+                    await Task.Delay(pause, _context.Time, lifetime).ConfigureAwait(false);
+                    pause = Min(pause * 2, SlowestRetry);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (lifetime.IsCancellationRequested)
+        {
+            _cell.Detach();
+        }
+        catch (CellConflictException e)
+        {
+            LogTakenOver(Record.Id, e.Message);
+            _cell.Detach();
+        }
+    }
+
+    private async Task ReachPodEndAsync(CancellationToken lifetime)
+    {
+        if (Record.State >= CellState.Terminating)
+        {
+            _cell.SetPodEnded(Record.FinalStatus ?? Lost(Record.Reason ?? "CellLost", Record.Message ?? "the cell was ended"));
+            return;
+        }
+
+        if (Record.DrainDeadline is { } deadline)
+        {
+            _overdue.CancelAfter(Max(deadline - Now, TimeSpan.Zero));
+        }
+
+        PodStatus status;
+        string reason, message;
+        try
+        {
+            using var notStarted = CancellationTokenSource.CreateLinkedTokenSource(lifetime, _abandoned.Token);
+            if (Record.State == CellState.Planned)
+            {
+                await LaunchAsync(notStarted.Token).ConfigureAwait(false);
+            }
+
+            if (Record.State == CellState.Launching)
+            {
+                await AwaitAddressAsync(notStarted.Token).ConfigureAwait(false);
+            }
+
+            status = await ServeAsync(lifetime).ConfigureAwait(false);
+            (reason, message) = ("PodEnded", $"the pod has ended: {status.Phase}");
+        }
+        catch (CellException e)
+        {
+            (reason, message) = (e.Reason, e.Message);
+            status = Lost(reason, message);
+            LogFailed(Record.Id, Record.Pod, reason, message);
+        }
+        catch (OperationCanceledException) when (_abandoned.IsCancellationRequested && !lifetime.IsCancellationRequested)
+        {
+            (reason, message) = ("Stopped", "the pod was stopped before it had started");
+            status = Lost(reason, message);
+        }
+
+        _cell.SetStatus(status);
+        await _cell.WaitForReadersAsync(_context.Options.LogDrainTimeout, lifetime).ConfigureAwait(false);
+        if (_cell.ConnectedAgent is { } agent)
+        {
+            _cell.LostAgent(agent);
+            await agent.DisposeAsync().ConfigureAwait(false);
+        }
+
+        await UpdateAsync(
+            r => r with { State = CellState.Terminating, Reason = reason, Message = message, FinalStatus = status, EnrolmentToken = null },
+            lifetime).ConfigureAwait(false);
+        _cell.SetPodEnded(status);
+    }
+
+    // ---- launch
+
+    private async Task LaunchAsync(CancellationToken cancellationToken)
+    {
+        var since = Now;
+        var pause = FirstRetry;
+        while (true)
+        {
+            try
+            {
+                var instance = await BoundedAsync(TryLaunchAsync, cancellationToken).ConfigureAwait(false);
+                await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (DriverException e) when (e.SuggestsAlternative && _alternatives.TryDequeue(out var next))
+            {
+                LogAlternative(Record.Id, Record.InstanceType, Record.Zone, e.Message, next.Type.Name, next.Offering.Zone);
+                // Another type is another launch: it needs a token of its own, durable before the call.
+                await UpdateAsync(r => r with
+                {
+                    LaunchToken = CellManager.NewLaunchToken(),
+                    InstanceType = next.Type.Name,
+                    Zone = next.Offering.Zone,
+                    CapacityType = next.Offering.CapacityType,
+                    PricePerHour = next.Offering.PricePerHour,
+                }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (DriverException e) when (e.IsRetryable && Now - since < _context.Options.LaunchTimeout)
+            {
+                LogLaunchRetry(Record.Id, e.Message, pause);
+                await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
+                pause = Min(pause * 2, SlowestRetry);
+            }
+            catch (DriverException e)
+            {
+                throw new CellException("LaunchFailed", $"no cell could be launched: {e.Message}", e);
+            }
+        }
+    }
+
+    private async Task<Instance> TryLaunchAsync(CancellationToken cancellationToken)
+    {
+        var record = Record;
+        var boot = new CellBootConfiguration
+        {
+            CellId = record.Id,
+            ControllerCa = _context.Options.ControllerCa,
+            EnrolmentToken = record.EnrolmentToken ?? throw new InvalidOperationException($"{record.Id} is planned but has no enrolment token"),
+            Registries = _context.Options.Registries,
+        };
+        return await _context.Driver.LaunchAsync(
+            new LaunchRequest
+            {
+                LaunchToken = record.LaunchToken,
+                InstanceType = record.InstanceType,
+                Zone = record.Zone,
+                CapacityType = record.CapacityType,
+                ImageId = await _context.Driver.ResolveImageAsync(_context.Options.Image, cancellationToken).ConfigureAwait(false),
+                DiskBytes = record.DiskBytes,
+                UserData = boot.ToJson(),
+                Tags = new Dictionary<string, string>
+                {
+                    [InstanceTags.ControllerId] = _context.Driver.Description.ControllerId,
+                    [InstanceTags.CellId] = record.Id,
+                    [InstanceTags.Name] = $"Kip {record.Pod}",
+                    [InstanceTags.PodNamespace] = record.Pod.Namespace,
+                    [InstanceTags.PodName] = record.Pod.Name,
+                },
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task AwaitAddressAsync(CancellationToken cancellationToken)
+    {
+        var deadline = Record.StateSince + _context.Options.BootTimeout;
+        while (true)
+        {
+            var instance = Find(await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false));
+            if (instance is { State: >= InstanceState.Terminating })
+            {
+                throw Ended(instance);
+            }
+
+            if (instance is { Address: not null })
+            {
+                await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
+                return;
+            }
+
+            if (Now > deadline)
+            {
+                throw new CellException("BootTimeout", $"instance {Record.InstanceId} had no address {_context.Options.BootTimeout.TotalMinutes:0.#} minutes after its launch");
+            }
+        }
+    }
+
+    private static CellRecord Located(CellRecord record, Instance instance) => record with
+    {
+        State = instance.Address is null ? CellState.Launching : CellState.Booting,
+        InstanceId = instance.Id,
+        Address = instance.Address,
+        PodAddress = instance.PodAddress,
+    };
+
+    // ---- serve: from the first answer of the agent to the end of the pod
+
+    private async Task<PodStatus> ServeAsync(CancellationToken lifetime)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(lifetime, _overdue.Token);
+        var watching = WatchInstanceAsync(ended.Token);
+        try
+        {
+            var serving = ServeAgentAsync(ended.Token);
+            if (await Task.WhenAny(serving, watching).ConfigureAwait(false) == watching)
+            {
+                var end = await watching.ConfigureAwait(false);
+                await ended.CancelAsync().ConfigureAwait(false);
+                try
+                {
+                    // The pod may have ended in the same moment: then that is the truth.
+                    return await serving.ConfigureAwait(false);
+                }
+                catch (Exception e) when (e is OperationCanceledException or CellException && !lifetime.IsCancellationRequested)
+                {
+                    throw end;
+                }
+            }
+
+            return await serving.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_overdue.IsCancellationRequested && !lifetime.IsCancellationRequested)
+        {
+            throw new CellException("StopTimeout", "the pod did not stop in time; its cell was terminated");
+        }
+        finally
+        {
+            await ended.CancelAsync().ConfigureAwait(false);
+            await ((Task)watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task<PodStatus> ServeAgentAsync(CancellationToken cancellationToken)
+    {
+        var pause = FirstDial;
+        while (true)
+        {
+            var agent = await DialAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                if (Record.State < CellState.Claimed)
+                {
+                    await ClaimAsync(cancellationToken).ConfigureAwait(false);
+                }
+
+                return await FollowAsync(agent, cancellationToken).ConfigureAwait(false);
+            }
+            catch (AgentException e) when (e.Kind == AgentErrorKind.Refused)
+            {
+                throw new CellException("PodRefused", e.Message, e);
+            }
+            catch (AgentException e)
+            {
+                LogConnectionLost(Record.Id, e.Message);
+            }
+
+            _cell.LostAgent(agent);
+            await agent.DisposeAsync().ConfigureAwait(false);
+            await Task.Delay(pause, _context.Time, cancellationToken).ConfigureAwait(false);
+            pause = Min(pause * 2, SlowestDial);
+        }
+    }
+
+    private async Task<ICellAgent> DialAsync(CancellationToken cancellationToken)
+    {
+        var pause = FirstDial;
+        using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(
+            cancellationToken, Record.State < CellState.Claimed ? _abandoned.Token : CancellationToken.None);
+        while (true)
+        {
+            string problem;
+            try
+            {
+                using var timeout = new CancellationTokenSource(AttemptTimeout, _context.Time);
+                using var attempt = CancellationTokenSource.CreateLinkedTokenSource(abandoned.Token, timeout.Token);
+                return await _context.Agents.ConnectAsync(Record, OnStep, attempt.Token).ConfigureAwait(false);
+            }
+            catch (AgentException e)
+            {
+                problem = e.Message;
+            }
+            catch (OperationCanceledException) when (!abandoned.IsCancellationRequested)
+            {
+                problem = $"no answer within {AttemptTimeout.TotalSeconds:0} s";
+            }
+
+            if (Record.State < CellState.Claimed)
+            {
+                if (Now > Record.StateSince + _context.Options.BootTimeout)
+                {
+                    throw new CellException("BootTimeout", $"the agent was not ready within {_context.Options.BootTimeout.TotalMinutes:0.#} minutes: {problem}");
+                }
+            }
+            else if (Now > _lastContact + _context.Options.AgentLostTimeout)
+            {
+                throw new CellException("CellLost", $"the agent was out of reach for {_context.Options.AgentLostTimeout.TotalMinutes:0.#} minutes: {problem}");
+            }
+
+            await Task.Delay(Jitter(pause), _context.Time, abandoned.Token).ConfigureAwait(false);
+            pause = Min(pause * 1.5, SlowestDial);
+        }
+    }
+
+    private void OnStep(AgentConnectStep step)
+    {
+        if (Record.State < CellState.Claimed)
+        {
+            _cell.Publish(step == AgentConnectStep.Answered ? CellUpdateKind.AgentAnswered : CellUpdateKind.AgentEnrolled);
+        }
+    }
+
+    private async Task ClaimAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // A stop that came first wins: nothing may start after it.
+            _abandoned.Token.ThrowIfCancellationRequested();
+            await StoreAsync(Record with { State = CellState.Claimed, EnrolmentToken = null }, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task<PodStatus> FollowAsync(ICellAgent agent, CancellationToken cancellationToken)
+    {
+        if (agent.Instance != _agentInstance)
+        {
+            (_agentInstance, _lastEvent) = (agent.Instance, 0);
+        }
+
+        // Known to others only once it knows the pod; what was wished meanwhile is said again.
+        var (state, pod) = (Record.State, _cell.Pod);
+        await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+        _cell.SetAgent(agent);
+        if ((state, pod) != (Record.State, _cell.Pod))
+        {
+            await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+        }
+
+        using var silence = new CancellationTokenSource(Silence, _context.Time);
+        using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
+        try
+        {
+            await foreach (var update in agent.WatchAsync(_lastEvent, watch.Token).ConfigureAwait(false))
+            {
+                silence.CancelAfter(Silence);
+                _lastContact = Now;
+                if (update.Event is { } happened)
+                {
+                    _lastEvent = happened.Sequence;
+                    _cell.Publish(CellUpdateKind.PodEvent, happened);
+                }
+
+                if (update.Status is { } status)
+                {
+                    if (status.Phase is PodPhase.Succeeded or PodPhase.Failed)
+                    {
+                        return status;
+                    }
+
+                    _cell.SetStatus(status);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new AgentException(AgentErrorKind.Unavailable, $"nothing was heard from the agent of {Record.Id} for {Silence.TotalSeconds:0} s");
+        }
+
+        throw new AgentException(AgentErrorKind.Unavailable, $"the agent of {Record.Id} ended its status stream");
+    }
+
+    /// <summary>Tells an agent what is wanted of it now. Called on each new connection and on each change.</summary>
+    private async Task ConveyAsync(ICellAgent agent, CancellationToken cancellationToken)
+    {
+        if (Record.State == CellState.Draining)
+        {
+            var left = Max((Record.DrainDeadline ?? Now) - StopSlack - Now, TimeSpan.Zero);
+            try
+            {
+                await agent.StopPodAsync(Record.Pod.Uid, left, cancellationToken).ConfigureAwait(false);
+            }
+            catch (AgentException e) when (e.Kind == AgentErrorKind.NotFound)
+            {
+                throw new CellException("Stopped", "the pod was stopped before it had started", e);
+            }
+        }
+        else if (_cell.Pod is { } pod)
+        {
+            await agent.ApplyPodAsync(new PodAssignment(pod, Record.PodAddress, _context.Options.Credentials), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Completes with the reason when the instance has ended by itself.</summary>
+    private async Task<CellException> WatchInstanceAsync(CancellationToken cancellationToken)
+    {
+        var absent = 0;
+        while (true)
+        {
+            // While the agent is connected there is no hurry; once it is not, the instance is the first suspect.
+            var eager = _cell.ConnectedAgent is null && Record.State >= CellState.Claimed;
+            var instance = Find(await _context.Watcher.NextAsync(eager, cancellationToken).ConfigureAwait(false));
+            if (instance is { State: >= InstanceState.Terminating })
+            {
+                return Ended(instance);
+            }
+
+            absent = instance is null && Now - Record.StateSince > _context.Driver.Description.ListDelay ? absent + 1 : 0;
+            if (absent == 2)
+            {
+                return new CellException("CellLost", $"instance {Record.InstanceId} does not exist any more");
+            }
+        }
+    }
+
+    // ---- stop
+
+    private async Task StopPodAsync(TimeSpan? gracePeriod, CancellationToken cancellationToken)
+    {
+        var grace = gracePeriod ?? (_cell.Pod?.Spec.TerminationGracePeriodSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultGrace);
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (Record.State >= CellState.Terminating)
+            {
+                return;
+            }
+
+            if (Record.State < CellState.Claimed)
+            {
+                await _abandoned.CancelAsync().ConfigureAwait(false);
+                return;
+            }
+
+            var deadline = Now + grace + StopSlack;
+            if (Record.DrainDeadline is { } earlier && earlier < deadline)
+            {
+                deadline = earlier;
+            }
+
+            _overdue.CancelAfter(Max(deadline - Now, TimeSpan.Zero));
+            await StoreAsync(Record with { State = CellState.Draining, DrainDeadline = deadline }, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        if (_cell.ConnectedAgent is { } agent)
+        {
+            try
+            {
+                await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AgentException or CellException or ObjectDisposedException)
+            {
+                LogConnectionLost(Record.Id, e.Message); // said again on the next connection
+            }
+        }
+    }
+
+    /// <summary>Gives the pod's newest version to the agent: now when it is connected, and on each new connection.</summary>
+    public async Task SetPodAsync(Pod pod, CancellationToken cancellationToken)
+    {
+        _cell.Pod = pod;
+        if (_cell.ConnectedAgent is { } agent && Record.State == CellState.Claimed)
+        {
+            try
+            {
+                await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+            }
+            catch (AgentException e) when (e.Kind == AgentErrorKind.Unavailable)
+            {
+                LogConnectionLost(Record.Id, e.Message);
+            }
+        }
+    }
+
+    // ---- termination
+
+    private async Task ReachGoneAsync(CancellationToken cancellationToken)
+    {
+        var pause = FirstRetry;
+        var absent = 0;
+        // A launch whose answer was never seen may have taken effect: only the list tells, and only after a while.
+        var needed = Record.InstanceId is null ? 1 : 2;
+        var asked = false;
+        while (true)
+        {
+            try
+            {
+                if (Record.InstanceId is { } id && !asked)
+                {
+                    await TerminateAsync([id], cancellationToken).ConfigureAwait(false);
+                    asked = true;
+                }
+
+                var instances = await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false);
+                var mine = instances.Where(IsMine).ToList();
+                var alive = mine.Where(static i => i.State < InstanceState.Terminating).Select(static i => i.Id).ToList();
+                if (alive.Count > 0)
+                {
+                    await TerminateAsync(alive, cancellationToken).ConfigureAwait(false);
+                    absent = 0;
+                    continue;
+                }
+
+                if (mine.Any(static i => i.State == InstanceState.Terminating))
+                {
+                    absent = 0;
+                    continue;
+                }
+
+                absent++;
+                var settled = Record.InstanceId is not null || Now - Record.StateSince >= _context.Driver.Description.ListDelay;
+                if (settled && (mine.Count > 0 || absent >= needed))
+                {
+                    break;
+                }
+            }
+            catch (DriverException e)
+            {
+                LogTerminateRetry(Record.Id, e.Message, pause);
+                await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
+                pause = Min(pause * 2, SlowestRetry);
+            }
+        }
+
+        await _context.Store.DeleteAsync(Record.Id, cancellationToken).ConfigureAwait(false);
+        _cell.SetGone();
+    }
+
+    private Task<bool> TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
+        BoundedAsync(
+            async ct =>
+            {
+                await _context.Driver.TerminateAsync(ids, ct).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken);
+
+    // ---- what the steps share
+
+    private Instance? Find(IReadOnlyList<Instance> instances) => instances.FirstOrDefault(i => i.Id == Record.InstanceId);
+
+    private bool IsMine(Instance instance) =>
+        instance.Id == Record.InstanceId || (instance.Tags.TryGetValue(InstanceTags.CellId, out var cell) && cell == Record.Id);
+
+    private static CellException Ended(Instance instance) =>
+        new("CellLost", $"instance {instance.Id} has ended{(instance.StateReason is { } why ? $": {why}" : "")}");
+
+    private PodStatus Lost(string reason, string message)
+    {
+        var status = _cell.Status is { } last ? KubernetesJson.Clone(last) : new PodStatus { StartTime = Record.CreatedAt };
+        status.Phase = PodPhase.Failed;
+        status.Reason = reason;
+        status.Message = message;
+        return status;
+    }
+
+    private async Task<T> BoundedAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(_context.Options.CloudCallTimeout, _context.Time);
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            return await call(bounded.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new DriverException(DriverErrorKind.Transient, $"the cloud did not answer within {_context.Options.CloudCallTimeout.TotalSeconds:0} s", e);
+        }
+        catch (Exception e) when (e is not DriverException and not OperationCanceledException)
+        {
+            throw new DriverException(DriverErrorKind.Transient, $"the driver failed: {e.Message}", e);
+        }
+    }
+
+    private async Task UpdateAsync(Func<CellRecord, CellRecord> change, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await StoreAsync(change(Record), cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task StoreAsync(CellRecord changed, CancellationToken cancellationToken)
+    {
+        if (changed.State != Record.State)
+        {
+            changed = changed with { StateSince = Now };
+        }
+
+        _cell.SetRecord(await _context.Store.UpdateAsync(changed, cancellationToken).ConfigureAwait(false));
+    }
+
+    private TimeSpan Jitter(TimeSpan pause) => pause * (0.75 + (_context.Random.NextDouble() / 2));
+
+    private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
+
+    private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
+
+    [LoggerMessage(1, LogLevel.Error, "{CellId}: unexpected failure, tried again in {Pause}")]
+    private partial void LogUnexpected(Exception exception, string cellId, TimeSpan pause);
+
+    [LoggerMessage(2, LogLevel.Warning, "{CellId} was taken over by another process: {Detail}")]
+    private partial void LogTakenOver(string cellId, string detail);
+
+    [LoggerMessage(3, LogLevel.Warning, "{CellId} of pod {Pod} failed: {Reason}: {Message}")]
+    private partial void LogFailed(string cellId, PodReference pod, string reason, string message);
+
+    [LoggerMessage(4, LogLevel.Warning, "{CellId}: {InstanceType} in {Zone} is not to be had ({Problem}); trying {Next} in {NextZone}")]
+    private partial void LogAlternative(string cellId, string instanceType, string zone, string problem, string next, string nextZone);
+
+    [LoggerMessage(5, LogLevel.Warning, "{CellId}: launch failed ({Problem}); tried again in {Pause}")]
+    private partial void LogLaunchRetry(string cellId, string problem, TimeSpan pause);
+
+    [LoggerMessage(6, LogLevel.Information, "{CellId}: connection to the agent lost: {Problem}")]
+    private partial void LogConnectionLost(string cellId, string problem);
+
+    [LoggerMessage(7, LogLevel.Warning, "{CellId}: termination failed ({Problem}); tried again in {Pause}")]
+    private partial void LogTerminateRetry(string cellId, string problem, TimeSpan pause);
+}

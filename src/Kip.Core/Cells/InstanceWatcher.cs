@@ -1,0 +1,126 @@
+using Kip.Drivers;
+using Microsoft.Extensions.Logging;
+
+namespace Kip.Cells;
+
+/// <summary>Lists the instances for all cells together: fast while somebody waits for a change, slowly otherwise, not at all for nobody.</summary>
+internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callTimeout, TimeSpan idleInterval, TimeProvider time, ILogger logger)
+{
+    private const int SlowestEager = 20;
+    private const double Slowdown = 1.4;
+
+    private readonly Lock _lock = new();
+    private List<TaskCompletionSource<IReadOnlyList<Instance>>> _waiters = [];
+    private TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _eager;
+
+    /// <summary>The next complete list whose call begins after this one.</summary>
+    /// <param name="eager">As fast as the driver allows; otherwise whenever the next list is due.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    public Task<IReadOnlyList<Instance>> NextAsync(bool eager, CancellationToken cancellationToken)
+    {
+        var waiter = new TaskCompletionSource<IReadOnlyList<Instance>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_lock)
+        {
+            _waiters.Add(waiter);
+            if (eager && !_eager)
+            {
+                _eager = true;
+                _asked.TrySetResult();
+            }
+        }
+
+        return waiter.Task.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Lists until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var eagerPause = driver.Description.ListInterval;
+        var last = time.GetUtcNow() - idleInterval;
+        while (true)
+        {
+            Task asked;
+            bool eager;
+            lock (_lock)
+            {
+                asked = _asked.Task;
+                eager = _eager;
+            }
+
+            if (!eager)
+            {
+                eagerPause = driver.Description.ListInterval;
+                await WaitAsync(asked, last + idleInterval - time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+            }
+
+            lock (_lock)
+            {
+                eager = _eager;
+                if (!eager && _waiters.Count == 0)
+                {
+                    last = time.GetUtcNow();
+                    continue;
+                }
+            }
+
+            if (eager && last + eagerPause - time.GetUtcNow() is var wait && wait > TimeSpan.Zero)
+            {
+                await Task.Delay(wait, time, cancellationToken).ConfigureAwait(false);
+                eagerPause = TimeSpan.FromTicks((long)Math.Min(eagerPause.Ticks * Slowdown, driver.Description.ListInterval.Ticks * SlowestEager));
+            }
+
+            List<TaskCompletionSource<IReadOnlyList<Instance>>> waiters;
+            lock (_lock)
+            {
+                waiters = _waiters;
+                _waiters = [];
+                _eager = false;
+                _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+
+            try
+            {
+                using var timeout = new CancellationTokenSource(callTimeout, time);
+                using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+                var instances = await driver.ListAsync(bounded.Token).ConfigureAwait(false);
+                foreach (var waiter in waiters)
+                {
+                    waiter.TrySetResult(instances);
+                }
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                // Whatever a driver throws, absence of an answer says nothing: those who wait go on waiting.
+                LogListFailed(e.Message);
+                lock (_lock)
+                {
+                    _waiters.AddRange(waiters);
+                    _eager |= eager;
+                }
+            }
+
+            last = time.GetUtcNow();
+        }
+    }
+
+    private async Task WaitAsync(Task asked, TimeSpan pause, CancellationToken cancellationToken)
+    {
+        if (pause <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        try
+        {
+            await asked.WaitAsync(pause, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // The regular look is due.
+        }
+    }
+
+    [LoggerMessage(20, LogLevel.Warning, "The instances could not be listed: {Problem}")]
+    private partial void LogListFailed(string problem);
+}

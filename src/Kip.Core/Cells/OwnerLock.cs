@@ -1,0 +1,56 @@
+using System.Security.Cryptography;
+
+namespace Kip.Cells;
+
+/// <summary>
+/// Says that the owner of some cells is alive, for as long as its process is: a lock on a file that the kernel lets go of however the
+/// process ends. For owners that never come back under the same name, such as one run of <c>kip run</c>.
+/// </summary>
+public sealed class OwnerLock : IDisposable
+{
+    private readonly string _path;
+    private readonly FileLock _lock;
+
+    private OwnerLock(string path, FileLock held)
+    {
+        _path = path;
+        _lock = held;
+        Owner = Path.GetFileName(path);
+    }
+
+    /// <summary>The new owner's name; for <see cref="CellManagerOptions.Owner"/>.</summary>
+    public string Owner { get; }
+
+    /// <summary>Makes a new owner.</summary>
+    /// <param name="directory">The folder that all owners of one store share; made if needed.</param>
+    /// <param name="prefix">What the name begins with.</param>
+    public static OwnerLock Create(string directory, string prefix)
+    {
+        PrivateFiles.CreateDirectory(directory);
+        var path = Path.Combine(directory, $"{prefix}-{RandomNumberGenerator.GetHexString(10, lowercase: true)}");
+        return new OwnerLock(path, FileLock.TryAcquire(path) ?? throw new IOException($"{path} is locked, although it is new"));
+    }
+
+    /// <summary>Whether the process that made <paramref name="owner"/> has ended.</summary>
+    public static bool IsGone(string directory, string owner)
+    {
+        var path = Path.Combine(directory, owner);
+        if (!File.Exists(path))
+        {
+            return true;
+        }
+
+        using var held = FileLock.TryAcquire(path);
+        return held is not null;
+    }
+
+    /// <summary>Forgets an owner that is gone and has no cells left.</summary>
+    public static void Forget(string directory, string owner) => File.Delete(Path.Combine(directory, owner));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        File.Delete(_path);
+        _lock.Dispose();
+    }
+}

@@ -1,0 +1,144 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Microsoft.Data.Sqlite;
+
+namespace Kip.Cells;
+
+/// <summary>Cell records in a SQLite file: the store of standalone mode. Several processes may share the file.</summary>
+public sealed class SqliteCellStore : ICellStore
+{
+    // The record is kept whole as JSON, so that a newer Kip's fields survive an older one only by not being touched by it.
+    private const string Schema = """
+        PRAGMA journal_mode = WAL;
+        CREATE TABLE IF NOT EXISTS cells (
+            id      TEXT PRIMARY KEY NOT NULL,
+            pod_uid TEXT NOT NULL UNIQUE,
+            version INTEGER NOT NULL,
+            record  TEXT NOT NULL
+        ) WITHOUT ROWID;
+        """;
+
+    private const int ConstraintViolation = 19;
+
+    private readonly string _connectionString;
+
+    private SqliteCellStore(string connectionString) => _connectionString = connectionString;
+
+    /// <summary>Opens the store, making file and folder if they do not exist yet. The file is readable by its owner only.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="IOException">The file cannot be made, or is not a store of this kind.</exception>
+    public static async Task<SqliteCellStore> OpenAsync(string path, CancellationToken cancellationToken)
+    {
+        SQLitePCL.Batteries_V2.Init();
+        path = Path.GetFullPath(path);
+        if (!File.Exists(path))
+        {
+            PrivateFiles.CreateDirectory(Path.GetDirectoryName(path)!);
+            PrivateFiles.Touch(path);
+        }
+
+        var store = new SqliteCellStore(new SqliteConnectionStringBuilder
+        {
+            DataSource = path,
+            Mode = SqliteOpenMode.ReadWrite,
+            DefaultTimeout = 30,
+        }.ToString());
+        try
+        {
+            using var connection = await store.ConnectAsync(cancellationToken).ConfigureAwait(false);
+            using var command = connection.CreateCommand();
+            command.CommandText = Schema;
+            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (SqliteException e)
+        {
+            throw new IOException($"{path}: cannot be used as a cell store: {e.Message}", e);
+        }
+
+        return store;
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<CellRecord>> ListAsync(CancellationToken cancellationToken)
+    {
+        using var connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
+        using var command = connection.CreateCommand();
+        command.CommandText = "SELECT record, version FROM cells ORDER BY id";
+        using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var records = new List<CellRecord>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            var record = JsonSerializer.Deserialize(reader.GetString(0), CellsJsonContext.Default.CellRecord)
+                ?? throw new InvalidDataException("a cell record in the store is null");
+            records.Add(record with { Version = reader.GetInt64(1) });
+        }
+
+        return records;
+    }
+
+    /// <inheritdoc/>
+    public async Task<CellRecord> AddAsync(CellRecord record, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var added = record with { Version = 1 };
+        try
+        {
+            await ExecuteAsync("INSERT INTO cells (id, pod_uid, version, record) VALUES ($id, $pod, 1, $record)", added, 0, cancellationToken)
+                .ConfigureAwait(false);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
+        {
+            throw new CellConflictException($"the store has a cell {record.Id} or a cell for pod {record.Pod} (UID {record.Pod.Uid}) already");
+        }
+
+        return added;
+    }
+
+    /// <inheritdoc/>
+    public async Task<CellRecord> UpdateAsync(CellRecord record, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var updated = record with { Version = record.Version + 1 };
+        var rows = await ExecuteAsync(
+            "UPDATE cells SET version = $version, record = $record, pod_uid = $pod WHERE id = $id AND version = $old",
+            updated,
+            record.Version,
+            cancellationToken).ConfigureAwait(false);
+        return rows == 1
+            ? updated
+            : throw new CellConflictException($"cell {record.Id} was changed by another since version {record.Version}, or is gone");
+    }
+
+    /// <inheritdoc/>
+    public async Task DeleteAsync(string id, CancellationToken cancellationToken)
+    {
+        using var connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
+        using var command = connection.CreateCommand();
+        command.CommandText = "DELETE FROM cells WHERE id = $id";
+        command.Parameters.AddWithValue("$id", id);
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<int> ExecuteAsync(string sql, CellRecord record, long old, CancellationToken cancellationToken)
+    {
+        using var connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
+        using var command = connection.CreateCommand();
+#pragma warning disable CA2100 // Only the constants above come here.
+        command.CommandText = sql;
+#pragma warning restore CA2100
+        command.Parameters.AddWithValue("$id", record.Id);
+        command.Parameters.AddWithValue("$pod", record.Pod.Uid);
+        command.Parameters.AddWithValue("$version", record.Version);
+        command.Parameters.AddWithValue("$old", old);
+        command.Parameters.AddWithValue("$record", JsonSerializer.Serialize(record, CellsJsonContext.Default.CellRecord));
+        return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<SqliteConnection> ConnectAsync(CancellationToken cancellationToken)
+    {
+        var connection = new SqliteConnection(_connectionString);
+        await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
+        return connection;
+    }
+}

@@ -1,0 +1,64 @@
+using System.CommandLine;
+using System.Globalization;
+using Kip.Cells;
+using Kip.Host.Configuration;
+using Kip.Host.Standalone;
+using Kip.Host.Terminal;
+
+namespace Kip.Host.Commands;
+
+/// <summary><c>kip get cells</c>.</summary>
+internal static class GetCommand
+{
+    private static readonly string[] Header = ["NAME", "STATE", "INSTANCE-TYPE", "ZONE", "ADDRESS", "POD", "AGE"];
+
+    public static Command Create()
+    {
+        var shared = new SharedOptions();
+        var cells = new Command("cells", "List the cells of this machine");
+        cells.Aliases.Add("cell");
+        shared.AddTo(cells);
+        cells.SetAction((parsed, cancellationToken) => RunAsync(shared.Read(parsed), cancellationToken));
+        return new Command("get", "List things") { cells };
+    }
+
+    private static async Task<int> RunAsync(SharedOptions.Values flags, CancellationToken cancellationToken)
+    {
+        var settings = await HostSettings.LoadAsync(flags, cancellationToken).ConfigureAwait(false);
+        using var loggers = StandardErrorLogging.Create(flags.Verbose);
+        await using var host = await StandaloneHost.OpenAsync(settings, loggers, cancellationToken).ConfigureAwait(false);
+        foreach (var line in await host.CollectAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await Console.Error.WriteLineAsync($"kip: {line}").ConfigureAwait(false);
+        }
+
+        var now = TimeProvider.System.GetUtcNow();
+        var rows = (await host.Store.ListAsync(cancellationToken).ConfigureAwait(false))
+            .OrderBy(static r => r.CreatedAt)
+            .Select(r => new[] { r.Id, r.State.ToString(), r.InstanceType, r.Zone, r.Address ?? "<none>", r.Pod.ToString(), Age(now - r.CreatedAt) })
+            .Prepend(Header)
+            .ToList();
+        if (rows.Count == 1)
+        {
+            await Console.Error.WriteLineAsync("No cells.").ConfigureAwait(false);
+            return ExitCodes.Ok;
+        }
+
+        var widths = Enumerable.Range(0, Header.Length).Select(column => rows.Max(r => r[column].Length)).ToArray();
+        foreach (var row in rows)
+        {
+            Console.Out.WriteLine(string.Join("   ", row.Select((text, column) => text.PadRight(widths[column]))).TrimEnd());
+        }
+
+        return ExitCodes.Ok;
+    }
+
+    // The largest two units, as kubectl does it.
+    private static string Age(TimeSpan age) => age switch
+    {
+        { TotalMinutes: < 2 } => $"{(int)age.TotalSeconds}s",
+        { TotalHours: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{age.Minutes}m{age.Seconds}s"),
+        { TotalDays: < 1 } => string.Create(CultureInfo.InvariantCulture, $"{age.Hours}h{age.Minutes}m"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{(int)age.TotalDays}d{age.Hours}h"),
+    };
+}

@@ -1,0 +1,22 @@
+using System.CommandLine;
+using Kip.Host.Commands;
+using Kip.Host.Configuration;
+
+var root = new RootCommand("Kip gives every pod a machine of its own: a right-sized cell, booted for the pod and terminated after it.")
+{
+    RunCommand.Create(),
+    GetCommand.Create(),
+    DoctorCommand.Create(),
+    VersionCommand.Create(),
+};
+
+try
+{
+    // Signals are the commands' own business: the first Ctrl-C must not end the process under a running pod.
+    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+}
+catch (HostException e)
+{
+    await Console.Error.WriteLineAsync($"kip: {e.Message}");
+    return e.ExitCode;
+}
