@@ -75,7 +75,7 @@ internal static class DriverMutants
         ("Cancellation_OfLaunch_SettlesToOneInstance", "takes a new token after a cancellation", NewTokenAfterCancellation),
 
         (Random, "forgets old tokens", ForgetsOldTokens),
-        (Random, "loses every fifth termination", (f, d) => new DriverMutant(d) { Terminate = (ids, t) => ids.Count > 0 && Count(f, "terminate") == 5 ? Task.CompletedTask : d.TerminateAsync(ids, t) }),
+        (Random, "loses every fifth termination", (f, d) => new DriverMutant(d) { Terminate = (ids, t) => ids.Count > 0 && Count(f, "terminate") % 5 == 0 ? Task.CompletedTask : d.TerminateAsync(ids, t) }),
     ];
 
     private static string NewToken() => Guid.NewGuid().ToString("n");

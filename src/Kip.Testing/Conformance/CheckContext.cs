@@ -10,8 +10,11 @@ namespace Kip.Testing;
 /// What one run of a check has: drivers of controller ids of its own, calls that are bounded and must keep the error rules, and
 /// termination of all that it launched.
 /// </summary>
-internal sealed class CheckContext(DriverConformanceOptions options, CancellationToken cancellationToken) : IAsyncDisposable
+internal sealed class CheckContext(DriverConformanceOptions options, CancellationToken cancellationToken)
 {
+    // With a pause that doubles each time, this is about 25 seconds with the default poll interval.
+    private const int MostTries = 8;
+
     private readonly string _run = Guid.NewGuid().ToString("n")[..12];
     private readonly Lock _gate = new();
     private readonly Dictionary<string, HashSet<string>> _launched = [];
@@ -90,11 +93,7 @@ internal sealed class CheckContext(DriverConformanceOptions options, Cancellatio
     public Task TerminateAsync(ICellDriver driver, params string[] ids) => CallAsync(
         $"TerminateAsync({string.Join(", ", ids)})",
         Rules.TerminateUnknown,
-        async token =>
-        {
-            await driver.TerminateAsync(ids, token);
-            return true;
-        });
+        token => TerminateAsync(driver, ids, token));
 
     /// <summary>Waits until an instance is listed and looks as wanted.</summary>
     public async Task<Instance> WaitForAsync(ICellDriver driver, string id, Func<Instance, bool> condition, string rule, string expected)
@@ -144,17 +143,19 @@ internal sealed class CheckContext(DriverConformanceOptions options, Cancellatio
     public Task PauseAsync() => Task.Delay(options.PollInterval, Clock, cancellationToken);
 
     /// <summary>Calls the driver; everything but an answer in time is against the rule. What is throttled or transient is repeated.</summary>
-    public async Task<T> CallAsync<T>(string what, string rule, Func<CancellationToken, Task<T>> call)
+    public Task<T> CallAsync<T>(string what, string rule, Func<CancellationToken, Task<T>> call) => CallAsync(what, rule, call, cancellationToken);
+
+    private async Task<T> CallAsync<T>(string what, string rule, Func<CancellationToken, Task<T>> call, CancellationToken stop)
     {
         for (var tries = 1; ; tries++)
         {
             try
             {
-                return await BoundedAsync(what, call);
+                return await BoundedAsync(what, call, stop);
             }
-            catch (DriverException error) when (error.IsRetryable && tries < 8)
+            catch (DriverException error) when (error.IsRetryable && tries < MostTries)
             {
-                await Task.Delay(options.PollInterval * Math.Pow(2, tries), Clock, cancellationToken);
+                await PauseAsync(tries, stop);
             }
             catch (DriverException error)
             {
@@ -170,12 +171,12 @@ internal sealed class CheckContext(DriverConformanceOptions options, Cancellatio
         {
             try
             {
-                var answer = await BoundedAsync(what, call);
+                var answer = await BoundedAsync(what, call, cancellationToken);
                 throw new DriverConformanceException(rule, $"{what} fails with {expected}", $"it succeeded: {answer}");
             }
-            catch (DriverException error) when (error.IsRetryable && tries < 8)
+            catch (DriverException error) when (error.IsRetryable && tries < MostTries)
             {
-                await Task.Delay(options.PollInterval * Math.Pow(2, tries), Clock, cancellationToken);
+                await PauseAsync(tries, cancellationToken);
             }
             catch (DriverException error)
             {
@@ -197,36 +198,59 @@ internal sealed class CheckContext(DriverConformanceOptions options, Cancellatio
     public static string Describe(Instance instance) =>
         $"{instance.Id} ({instance.State}, {instance.InstanceType}, {instance.Zone}, {instance.CapacityType}, address {instance.Address ?? "none"})";
 
-    /// <summary>Terminates what the check launched, by the ids that were returned and, where answers were lost, by the lists.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>
+    /// Terminates what the check launched, by the ids that were returned and, where answers were lost, by the lists. Returns what kept it
+    /// from that, or null. Does not look at the check's token: what was launched is terminated also when the check was cancelled.
+    /// </summary>
+    public async Task<DriverConformanceException?> CleanUpAsync()
     {
+        // A call that was cancelled on its way may still take effect; what it makes is to be in the lists.
+        await Task.Delay(options.PollInterval, Clock, CancellationToken.None);
+        DriverConformanceException? failure = null;
         foreach (var (controller, ids) in _launched)
         {
-            // Not with the check's token: what was launched is terminated also when the check was cancelled.
-            using var timeout = new CancellationTokenSource(options.CallTimeout, Clock);
             var driver = options.CreateDriver(controller);
             try
             {
-                ids.UnionWith((await driver.ListAsync(timeout.Token))
+                ids.UnionWith((await CallAsync("ListAsync", Rules.ListComplete, driver.ListAsync, CancellationToken.None))
                     .Where(instance => instance.Tags.GetValueOrDefault(InstanceTags.ControllerId) == controller)
                     .Select(instance => instance.Id));
             }
-            finally
+            catch (DriverConformanceException error)
             {
-                await driver.TerminateAsync(ids, timeout.Token);
+                failure = error;
+            }
+
+            try
+            {
+                await CallAsync("TerminateAsync", Rules.Terminate, token => TerminateAsync(driver, ids, token), CancellationToken.None);
+            }
+            catch (DriverConformanceException error)
+            {
+                failure = error;
             }
         }
+
+        return failure;
     }
 
-    private async Task<T> BoundedAsync<T>(string what, Func<CancellationToken, Task<T>> call)
+    private static async Task<bool> TerminateAsync(ICellDriver driver, IReadOnlyCollection<string> ids, CancellationToken token)
+    {
+        await driver.TerminateAsync(ids, token);
+        return true;
+    }
+
+    private Task PauseAsync(int tries, CancellationToken stop) => Task.Delay(options.PollInterval * Math.Pow(2, tries), Clock, stop);
+
+    private async Task<T> BoundedAsync<T>(string what, Func<CancellationToken, Task<T>> call, CancellationToken stop)
     {
         using var timeout = new CancellationTokenSource(options.CallTimeout, Clock);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stop);
         try
         {
             return await call(either.Token);
         }
-        catch (OperationCanceledException error) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException error) when (timeout.IsCancellationRequested && !stop.IsCancellationRequested)
         {
             throw new DriverConformanceException(Rules.Cancellation, $"{what} answers within {options.CallTimeout}", "it does not", error);
         }

@@ -22,10 +22,17 @@ public sealed class DriverConformanceException : Exception
     /// <param name="found">What it found.</param>
     /// <param name="innerException">What the driver threw, if it did.</param>
     public DriverConformanceException(string rule, string expected, string found, Exception? innerException = null)
-        : base($"Expected: {expected}\nFound: {found}\nRule: {rule}", innerException) => Rule = rule;
+        : base($"Expected: {expected}\nFound: {found}\nRule: {rule}", innerException) =>
+        (Rule, Expected, Found) = (rule, expected, found);
 
     /// <summary>The rule, quoted from the interface's documentation.</summary>
     public string Rule { get; }
+
+    /// <summary>What the check expected.</summary>
+    public string Expected { get; }
+
+    /// <summary>What it found.</summary>
+    public string Found { get; }
 }
 
 /// <summary>How one check ended.</summary>

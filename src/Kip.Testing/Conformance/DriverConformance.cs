@@ -60,8 +60,28 @@ public static class DriverConformance
         description,
         async (options, cancellationToken) =>
         {
-            await using var context = new CheckContext(options, cancellationToken);
-            await run(context);
+            var context = new CheckContext(options, cancellationToken);
+            try
+            {
+                await run(context);
+            }
+            catch (Exception finding)
+            {
+                // Whatever it was: first terminate what was launched.
+                if (await context.CleanUpAsync() is not { } error)
+                {
+                    throw;
+                }
+
+                throw finding is DriverConformanceException { Rule: var rule, Expected: var expected, Found: var found }
+                    ? new DriverConformanceException(rule, expected, $"{found}\nCleaning up failed too, instances may be left: {error.Message}", finding)
+                    : new AggregateException(finding, error);
+            }
+
+            if (await context.CleanUpAsync() is { } left)
+            {
+                throw left;
+            }
         });
 
     private static async Task<DriverCheckResult> RunOneAsync(DriverCheck check, DriverConformanceOptions options, CancellationToken cancellationToken)

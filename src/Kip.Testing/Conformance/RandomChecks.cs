@@ -101,10 +101,11 @@ internal static class RandomChecks
                         _history.Add(id, list.FirstOrDefault(instance => instance.Id == id));
                     }
 
-                    return _alive.TrueForAll(known => list.Any(instance => instance.Id == known.Id));
+                    return _alive.TrueForAll(known => list.Any(instance => instance.Id == known.Id))
+                        && !_ended.Exists(known => list.Any(instance => instance.Id == known.Id && instance.State < InstanceState.Terminating));
                 },
                 Rules.ListComplete,
-                $"listed: {string.Join(", ", _alive.Select(known => known.Id))}",
+                $"alive: {string.Join(", ", _alive.Select(known => known.Id))}; ending or gone: {string.Join(", ", _ended.Select(known => known.Id))}",
                 () => string.Join("; ", list.Select(Describe)));
 
             foreach (var instance in list)
