@@ -22,7 +22,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly UserData _userData;
     private readonly TimeProvider _time;
     private readonly StderrLoggerProvider _logging;
-    private readonly ILoggerFactory _loggers;
+    private readonly LoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly GrpcChannel _channel;
     private readonly AgentIdentity _identity;

@@ -76,7 +76,7 @@ internal sealed record UserData
                 CellId = RequiredString(root, "cellId", ""),
                 ControllerCa = Certificate(root),
                 EnrolmentToken = Token(root),
-                Port = Port(root),
+                Port = PortNumber(root),
                 Registries = RegistryList(root),
             };
         }
@@ -109,7 +109,7 @@ internal sealed record UserData
             : throw new UsageException("enrolmentToken: not the base64 of at least 16 bytes");
     }
 
-    private static int Port(JsonElement root)
+    private static int PortNumber(JsonElement root)
     {
         if (!root.TryGetProperty("port", out var value))
         {

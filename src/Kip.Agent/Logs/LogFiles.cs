@@ -19,7 +19,8 @@ internal static class LogFiles
     {
         var directory = Path.GetDirectoryName(current)!;
         return Directory.Exists(directory)
-            ? [.. Directory.GetFiles(directory, Path.GetFileName(current) + ".*").Order(StringComparer.Ordinal)]
+            ? [.. Directory.EnumerateFiles(directory)
+                .Where(path => path.StartsWith(current + ".", StringComparison.Ordinal)).Order(StringComparer.Ordinal)]
             : [];
     }
 }

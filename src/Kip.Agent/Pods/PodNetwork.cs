@@ -50,8 +50,8 @@ internal sealed partial class PodNetwork(
     internal static string ConfList(IPAddress address, bool hostPorts)
     {
         var portMap = hostPorts ? """,{"type":"portmap","capabilities":{"portMappings":true},"snat":true}""" : "";
-        return $$"""
-            {"cniVersion":"0.4.0","name":"kip","plugins":[{"type":"ptp","ipMasq":false,"ipam":{"type":"static","addresses":[{"address":"{{address}}/0","gateway":"169.254.1.1"}],"routes":[{"dst":"0.0.0.0/0","gw":"0.0.0.0"}]}}{{portMap}}]}
+        return $$$"""
+            {"cniVersion":"0.4.0","name":"kip","plugins":[{"type":"ptp","ipMasq":false,"ipam":{"type":"static","addresses":[{"address":"{{{address}}}/0","gateway":"169.254.1.1"}],"routes":[{"dst":"0.0.0.0/0","gw":"0.0.0.0"}]}}{{{portMap}}}]}
 
             """;
     }

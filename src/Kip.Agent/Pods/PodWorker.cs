@@ -48,6 +48,7 @@ internal sealed partial class PodWorker
 
     private readonly Channel<Action> _inbox = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
     private readonly PodWorkerParts _parts;
+    private readonly ILogger<PodWorker> _logger;
     private readonly TimeProvider _time;
     private readonly RuntimeObserver _observer;
     private readonly PodFiles _files;
@@ -67,6 +68,7 @@ internal sealed partial class PodWorker
     public PodWorker(PodWorkerParts parts)
     {
         _parts = parts;
+        _logger = parts.Logger;
         _time = parts.Time;
         _observer = new RuntimeObserver(parts.Runtime, parts.Time);
         _files = new PodFiles(parts.State);

@@ -1,6 +1,7 @@
 using Kip.Agent.Runtime.Cri;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
+using Container = Kip.Kubernetes.Objects.Container;
 
 namespace Kip.Agent.Pods;
 

@@ -52,11 +52,12 @@ internal static class SandboxPlan
     public static IEnumerable<PortMapping> HostPorts(PodSpec spec) =>
         from container in spec.Containers.Concat((spec.InitContainers ?? []).Where(init => init.RestartPolicy == "Always"))
         from port in container.Ports ?? []
-        where port.HostPort is > 0
+        let hostPort = port.HostPort ?? 0
+        where hostPort > 0
         select new PortMapping
         {
             ContainerPort = port.Port,
-            HostPort = port.HostPort.Value,
+            HostPort = hostPort,
             HostIp = port.HostIP ?? "",
             Protocol = port.Protocol switch { "UDP" => Protocol.Udp, "SCTP" => Protocol.Sctp, _ => Protocol.Tcp },
         };
