@@ -63,6 +63,9 @@ internal sealed class CellDirectory(string path)
 
     public ProcessIdentity? ReadInit() => TryRead(InitFile) is { } text ? ProcessIdentity.Parse(text) : null;
 
+    /// <summary>Why the cell's first process gave up, in its own words; null when it did not.</summary>
+    public string? ReadFailure() => TryRead(FailureFile)?.Trim();
+
     /// <summary>Notes that the cell is to end; nobody takes it for running from now on.</summary>
     public void MarkTerminating()
     {
@@ -84,7 +87,7 @@ internal sealed class CellDirectory(string path)
         {
             return init.IsAlive()
                 ? (terminating ? InstanceState.Terminating : InstanceState.Running, null)
-                : (InstanceState.Terminated, terminating ? null : TryRead(FailureFile)?.Trim() ?? "the cell's first process ended");
+                : (InstanceState.Terminated, terminating ? null : ReadFailure() ?? "the cell's first process ended");
         }
 
         if (FileLock.IsHeld(LockFile))
