@@ -4,11 +4,13 @@ using Xunit.Abstractions;
 
 namespace Kip.Drivers.Local.Tests;
 
-public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncDisposable
+public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
 {
     private readonly TestMachine machine = new();
 
-    public ValueTask DisposeAsync() => machine.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => machine.DisposeAsync();
 
     [RootFact]
     public async Task LaunchAsync_NewCell_RunsAndIsReachable()
@@ -113,22 +115,22 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncDisposabl
     [RootFact]
     public async Task LaunchAsync_CellCannotMakeItsDisk_CellEndsWithTheReason()
     {
-        var state = Path.Combine(machine.Directory, "state");
+        var driver = machine.Driver();
+        var state = machine.State;
         Directory.CreateDirectory(state);
-        // A file system on which no file can be as large as the disk.
-        Assert.Equal(0, (await TestMachine.RunAsync(null, "mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", state)).Status);
+        // Room for the cell's small files, not for the disk's metadata.
+        Assert.Equal(0, (await TestMachine.RunAsync(null, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", state)).Status);
         try
         {
-            var driver = machine.Driver();
             var id = (await driver.LaunchAsync(TestMachine.Request() with { DiskBytes = 8L << 30 }, TestMachine.Limit)).InstanceId;
 
             await machine.Eventually("the cell gives up", async () => (await TestMachine.GetAsync(driver, id)).State == InstanceState.Terminated);
 
             Assert.Contains("cannot make the cell's disk", (await TestMachine.GetAsync(driver, id)).StateReason, StringComparison.Ordinal);
-            await driver.TerminateAsync([id], TestMachine.Limit);
         }
         finally
         {
+            await driver.TerminateAsync([.. (await driver.ListAsync(TestMachine.Limit)).Select(instance => instance.Id)], TestMachine.Limit);
             await TestMachine.RunAsync(null, "umount", state);
         }
     }
@@ -183,9 +185,9 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncDisposabl
     }
 
     [RootFact]
-    public async Task LaunchAsync_BridgeNameIsADummyInterface_IsRefusedAndNotTouched()
+    public async Task LaunchAsync_BridgeNameIsAForeignBridge_IsRefusedAndNotTouched()
     {
-        Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", machine.Bridge, "type", "dummy")).Status);
+        Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", machine.Bridge, "type", "bridge")).Status);
         try
         {
             var exception = await Assert.ThrowsAsync<DriverException>(() =>

@@ -4,11 +4,13 @@ using Kip.Drivers.Local.Host;
 
 namespace Kip.Drivers.Local.Tests.Cells;
 
-public sealed class CellRemoverTests : IAsyncDisposable
+public sealed class CellRemoverTests : IAsyncLifetime
 {
     private readonly TestMachine machine = new();
 
-    public ValueTask DisposeAsync() => machine.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => machine.DisposeAsync();
 
     [RootFact]
     public async Task TerminateAsync_RunningCell_LeavesNothing()
@@ -113,7 +115,7 @@ public sealed class CellRemoverTests : IAsyncDisposable
 
             if (last >= 5)
             {
-                Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", CellLauncher.LinkName(id), "type", "dummy")).Status);
+                Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", CellLauncher.LinkName(id), "type", "bridge")).Status);
             }
 
             if (last == 0)

@@ -4,11 +4,13 @@ using Kip.Drivers.Local.Host;
 namespace Kip.Drivers.Local.Tests.Cells;
 
 /// <summary>What a running cell is like inside.</summary>
-public sealed class CellTests : IAsyncDisposable
+public sealed class CellTests : IAsyncLifetime
 {
     private readonly TestMachine machine = new();
 
-    public ValueTask DisposeAsync() => machine.DisposeAsync();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => machine.DisposeAsync();
 
     [RootFact]
     public async Task Disk_Filled_CellGetsNoSpaceAndTheHostIsUnaffected()
