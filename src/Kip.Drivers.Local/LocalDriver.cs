@@ -328,31 +328,24 @@ public sealed partial class LocalDriver : ICellDriver
         try
         {
             store.Publish(draft);
-            try
-            {
-                await bridge.EnsureAsync(cancellationToken);
-            }
-            catch
-            {
-                // Nothing of the cell is there yet but its directory.
-                if (!store.ListAll().Any(other => other.Path != cell.Path))
-                {
-                    await bridge.RemoveAsync(CancellationToken.None);
-                }
-
-                if (store.Discard(cell) is { } grave)
-                {
-                    CellStore.Delete(grave);
-                }
-
-                throw;
-            }
-
+            await bridge.EnsureAsync(cancellationToken);
             return (record, held);
         }
         catch
         {
+            // Nothing of the cell is there yet but its directory.
             held.Dispose();
+            if (store.Discard(cell) is { } grave)
+            {
+                CellStore.Delete(grave);
+            }
+
+            if (!store.ListAll().Any())
+            {
+                await bridge.RemoveAsync(CancellationToken.None);
+                all.DeleteFile();
+            }
+
             throw;
         }
     }

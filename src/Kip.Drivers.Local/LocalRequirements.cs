@@ -24,6 +24,9 @@ public static class LocalRequirements
     }
 
     internal static IReadOnlyList<LocalRequirement> Check(LocalDriverOptions options, bool isRoot) =>
+        [.. CheckHost(options, isRoot), Network(options)];
+
+    private static IReadOnlyList<LocalRequirement> CheckHost(LocalDriverOptions options, bool isRoot) =>
     [
         new("root", isRoot, isRoot ? "running as root" : "not running as root", isRoot ? null : "run it with sudo or as root"),
         .. Tools.Needed.Select(needed => Program(needed.Program, needed.Package)),
@@ -31,13 +34,12 @@ public static class LocalRequirements
         ControlGroups(),
         Agent(options.AgentPath),
         .. options.ImageArchives.Select(ImageArchive),
-        Network(options),
     ];
 
-    /// <summary>Throws for the first thing that is missing.</summary>
+    /// <summary>Throws for the first thing that is missing. Not for the network, which is looked at when it is set up.</summary>
     internal static void Demand(LocalDriverOptions options, bool isRoot)
     {
-        foreach (var missing in Check(options, isRoot).Where(requirement => !requirement.Ok))
+        foreach (var missing in CheckHost(options, isRoot).Where(requirement => !requirement.Ok))
         {
             throw new DriverException(
                 missing.Name == "root" ? DriverErrorKind.Unauthorized : DriverErrorKind.InvalidConfiguration,

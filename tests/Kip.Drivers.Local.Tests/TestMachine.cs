@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Kip.Drivers.Local.Tests;
 
 /// <summary>One test's own bridge, address range and state directory on this machine, and all that can be found out about them.</summary>
-internal sealed class TestMachine : IAsyncDisposable
+internal sealed class TestMachine
 {
     public const string Controller = "controller-a";
 
@@ -24,7 +24,6 @@ internal sealed class TestMachine : IAsyncDisposable
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly HttpClient http = new() { Timeout = TimeSpan.FromSeconds(5) };
     private readonly HashSet<string> controllers = new(StringComparer.Ordinal);
 
     public TestMachine()
@@ -101,6 +100,7 @@ internal sealed class TestMachine : IAsyncDisposable
     /// <summary>What the stand-in agent answers, as soon as it does.</summary>
     public async Task<string> AskAgentAsync(Instance instance, string path)
     {
+        using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
         var answer = "";
         await Eventually($"the agent of {instance.Id} answers at {instance.Address}", async () =>
         {
@@ -181,9 +181,9 @@ internal sealed class TestMachine : IAsyncDisposable
         return left;
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends every cell and deletes every file of this test.</summary>
+    public async Task DisposeAsync()
     {
-        http.Dispose();
         foreach (var driver in controllers.Select(controller => Driver(controller)).ToList())
         {
             var ids = (await driver.ListAsync(Limit)).Select(instance => instance.Id).ToList();
@@ -215,7 +215,7 @@ internal sealed class TestMachine : IAsyncDisposable
         while (true)
         {
             var candidate = Ipv4Range.TryParse($"10.{RandomNumberGenerator.GetInt32(214, 221)}.{RandomNumberGenerator.GetInt32(256)}.0/24")!.Value;
-            if (HostRoutes.FindOverlap(candidate) is null)
+            if (HostRoutes.FindOverlap(candidate, except: "") is null)
             {
                 return candidate.ToString();
             }

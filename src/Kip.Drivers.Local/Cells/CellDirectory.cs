@@ -63,6 +63,9 @@ internal sealed class CellDirectory(string path)
 
     public ProcessIdentity? ReadInit() => TryRead(InitFile) is { } text ? ProcessIdentity.Parse(text) : null;
 
+    /// <summary>Why the cell's first process gave up, in its own words; null when it did not.</summary>
+    public string? ReadFailure() => TryRead(FailureFile)?.Trim() is { Length: > 0 } reason ? reason : null;
+
     /// <summary>Notes that the cell is to end; nobody takes it for running from now on.</summary>
     public void MarkTerminating()
     {
@@ -70,9 +73,9 @@ internal sealed class CellDirectory(string path)
         {
             File.WriteAllText(TerminatingMarker, "");
         }
-        catch (DirectoryNotFoundException)
+        catch (IOException)
         {
-            // Somebody else was faster and has removed it.
+            // Somebody else was faster and has removed the cell, or the disk is full: neither may keep the cell from being removed.
         }
     }
 
@@ -84,7 +87,7 @@ internal sealed class CellDirectory(string path)
         {
             return init.IsAlive()
                 ? (terminating ? InstanceState.Terminating : InstanceState.Running, null)
-                : (InstanceState.Terminated, terminating ? null : TryRead(FailureFile)?.Trim() ?? "the cell's first process ended");
+                : (InstanceState.Terminated, terminating ? null : ReadFailure() ?? "the cell's first process ended");
         }
 
         if (FileLock.IsHeld(LockFile))

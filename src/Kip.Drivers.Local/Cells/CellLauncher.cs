@@ -33,8 +33,18 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
             var init = await ReadInitAsync(starter, either.Token);
             directory.WriteInit(init);
             await bridge.ConnectAsync(LinkName(record.Id), init.Id, record.Address, either.Token);
-            await starter.StandardInput.WriteLineAsync("connected".AsMemory(), either.Token);
-            starter.StandardInput.Close();
+            await starter.StandardInput.WriteLineAsync("go on".AsMemory(), either.Token);
+            await starter.StandardInput.FlushAsync(either.Token);
+
+            // Whoever dials a cell that has no address yet waits a second for the next ARP request.
+            if (await starter.StandardOutput.ReadLineAsync(either.Token) is null)
+            {
+                throw new DriverException(DriverErrorKind.Transient, directory.ReadFailure() ?? "the cell's first process ended at once");
+            }
+        }
+        catch (IOException exception) when (directory.ReadFailure() is { } failure)
+        {
+            throw new DriverException(DriverErrorKind.Transient, failure, exception);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -44,11 +54,10 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
 
     private static async Task<ProcessIdentity> ReadInitAsync(Process starter, CancellationToken cancellationToken)
     {
-        var output = starter.StandardOutput.ReadToEndAsync(cancellationToken);
-        var errors = await starter.StandardError.ReadToEndAsync(cancellationToken);
-        await starter.WaitForExitAsync(cancellationToken);
-        if (starter.ExitCode != 0 || !int.TryParse(await output, NumberStyles.None | NumberStyles.AllowTrailingWhite, CultureInfo.InvariantCulture, out var id))
+        var line = await starter.StandardOutput.ReadLineAsync(cancellationToken);
+        if (!int.TryParse(line, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
         {
+            var errors = await starter.StandardError.ReadToEndAsync(cancellationToken);
             throw new DriverException(DriverErrorKind.Transient, $"cannot start the cell's first process: {errors.Trim()}");
         }
 

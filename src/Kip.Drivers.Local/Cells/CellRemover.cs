@@ -50,6 +50,8 @@ internal sealed class CellRemover(CellStore store, Bridge bridge, Cgroups cgroup
             WaitForLoopDeviceAsync(cell, cancellationToken),
             cgroups.RemoveAsync(cell.Id, timeProvider, cancellationToken));
 
+        // First of all the files: on a full disk there is no room for a memory of the cell otherwise.
+        File.Delete(cell.DiskFile);
         string? grave;
         using (var all = await store.LockAsync(cancellationToken))
         {

@@ -20,6 +20,7 @@ internal sealed class FileLock : IDisposable
     }
 
     /// <summary>Waits for the lock; the file is made when it is not there.</summary>
+    /// <exception cref="DirectoryNotFoundException">Its directory is not there.</exception>
     /// <exception cref="DriverException">Somebody else kept it for longer than <paramref name="patience"/>.</exception>
     public static async Task<FileLock> AcquireAsync(
         string path, TimeSpan patience, TimeProvider timeProvider, CancellationToken cancellationToken)
@@ -27,7 +28,7 @@ internal sealed class FileLock : IDisposable
         var start = timeProvider.GetTimestamp();
         while (true)
         {
-            if (TryAcquire(path, FileMode.OpenOrCreate, NativeMethods.LockExclusive) is { } acquired)
+            if (TryAcquire(path, create: true, NativeMethods.LockExclusive) is { } acquired)
             {
                 return acquired;
             }
@@ -43,17 +44,17 @@ internal sealed class FileLock : IDisposable
     }
 
     /// <summary>Takes the lock if it is free.</summary>
-    public static FileLock? TryAcquire(string path) => TryAcquire(path, FileMode.OpenOrCreate, NativeMethods.LockExclusive);
+    public static FileLock? TryAcquire(string path) => TryAcquire(path, create: true, NativeMethods.LockExclusive);
 
     /// <summary>Whether somebody holds the lock now. A file that is not there is not held.</summary>
     public static bool IsHeld(string path)
     {
         try
         {
-            using var probe = TryAcquire(path, FileMode.Open, NativeMethods.LockShared);
+            using var probe = TryAcquire(path, create: false, NativeMethods.LockShared);
             return probe is null;
         }
-        catch (IOException exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        catch (DirectoryNotFoundException)
         {
             return false;
         }
@@ -64,11 +65,21 @@ internal sealed class FileLock : IDisposable
 
     public void Dispose() => handle.Dispose();
 
-    private static FileLock? TryAcquire(string path, FileMode mode, int kind)
+    private static FileLock? TryAcquire(string path, bool create, int kind)
     {
-        var access = kind == NativeMethods.LockShared ? FileAccess.Read : FileAccess.ReadWrite;
-        // FileShare keeps .NET from taking a flock of its own.
-        var handle = File.OpenHandle(path, mode, access, FileShare.ReadWrite | FileShare.Delete);
+        // Not by File.OpenHandle: it takes flocks of its own.
+        var flags = NativeMethods.OpenReadWrite | NativeMethods.OpenCloseOnExec | (create ? NativeMethods.OpenCreate : 0);
+        var descriptor = NativeMethods.Open(path, flags, Convert.ToInt32("600", 8));
+        if (descriptor < 0)
+        {
+            throw Marshal.GetLastPInvokeError() switch
+            {
+                NativeMethods.ErrorNoSuchFile => new DirectoryNotFoundException($"cannot open the lock {path}"),
+                var error => new IOException($"cannot open the lock {path}: {Marshal.GetPInvokeErrorMessage(error)}"),
+            };
+        }
+
+        var handle = new SafeFileHandle(descriptor, ownsHandle: true);
         while (NativeMethods.Flock(handle, kind | NativeMethods.LockNonBlocking) != 0)
         {
             var error = Marshal.GetLastPInvokeError();
@@ -84,7 +95,7 @@ internal sealed class FileLock : IDisposable
         }
 
         // Between open and flock the last holder may have deleted the file: then this lock excludes nobody.
-        var target = File.ResolveLinkTarget($"/proc/self/fd/{handle.DangerousGetHandle()}", returnFinalTarget: false);
+        var target = File.ResolveLinkTarget($"/proc/self/fd/{descriptor}", returnFinalTarget: false);
         if (target is null || target.FullName.EndsWith(" (deleted)", StringComparison.Ordinal))
         {
             handle.Dispose();

@@ -44,7 +44,7 @@ internal sealed class Bridge
     {
         if (!Exists())
         {
-            return HostRoutes.FindOverlap(range) is { } taken
+            return HostRoutes.FindOverlap(range, except: name) is { } taken
                 ? ($"the address range {range} overlaps {taken}", "give the local driver another Cidr")
                 : null;
         }

@@ -15,15 +15,15 @@ internal static class HostRoutes
     public static string? DefaultInterface() =>
         Table().Where(route => route.Range.PrefixLength == 0).Select(route => route.Interface).FirstOrDefault();
 
-    /// <summary>What overlaps a range, in words, or null.</summary>
-    public static string? FindOverlap(Ipv4Range range)
+    /// <summary>What overlaps a range, in words, or null. One interface is left out of it: it may be appearing just now.</summary>
+    public static string? FindOverlap(Ipv4Range range, string except)
     {
-        foreach (var route in Read().Where(route => route.Range.Overlaps(range)))
+        foreach (var route in Read().Where(route => route.Interface != except && route.Range.Overlaps(range)))
         {
             return $"the route {route.Range} of interface {route.Interface}";
         }
 
-        foreach (var card in NetworkInterface.GetAllNetworkInterfaces())
+        foreach (var card in NetworkInterface.GetAllNetworkInterfaces().Where(card => card.Name != except))
         {
             foreach (var own in card.GetIPProperties().UnicastAddresses)
             {

@@ -1,0 +1,126 @@
+using System.Globalization;
+using Kip.Drivers.Local.Host;
+
+namespace Kip.Drivers.Local.Tests.Cells;
+
+/// <summary>What a running cell is like inside.</summary>
+public sealed class CellTests : IAsyncLifetime
+{
+    private readonly TestMachine machine = new();
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public Task DisposeAsync() => machine.DisposeAsync();
+
+    [RootFact]
+    public async Task Disk_Filled_CellGetsNoSpaceAndTheHostIsUnaffected()
+    {
+        var (_, init) = await LaunchAsync(TestMachine.Request() with { DiskBytes = 256L << 20 });
+
+        var (status, output) = await TestMachine.RunAsync(init, "dd", "if=/dev/zero", "of=/run/kip/disk/fill", "bs=1M", "count=300");
+
+        Assert.NotEqual(0, status);
+        Assert.Contains("No space left on device", output, StringComparison.Ordinal);
+        await File.WriteAllTextAsync(Path.Combine(machine.Directory, "still-room"), new string('x', 1 << 20));
+    }
+
+    [RootFact]
+    public async Task Containerd_Killed_IsStartedAgainAndKeepsContainers()
+    {
+        var (id, init) = await LaunchAsync(TestMachine.Request());
+        var old = Assert.Single(TestMachine.ProcessesOf(id, "containerd"));
+
+        ProcessIdentity.Kill(old);
+
+        await machine.Eventually("another containerd runs", () => TestMachine.ProcessesOf(id, "containerd") is [var now] && now != old);
+        await machine.ContainerdReadyAsync(init);
+    }
+
+    [RootFact]
+    public async Task Agent_Killed_IsStartedAgain()
+    {
+        var (id, _) = await LaunchAsync(TestMachine.Request());
+        var instance = await TestMachine.GetAsync(machine.Driver(), id);
+        await machine.AskAgentAsync(instance, "arguments");
+        var old = Assert.Single(TestMachine.ProcessesOf(id, "busybox"));
+
+        ProcessIdentity.Kill(old);
+
+        await machine.Eventually("another agent runs", () => TestMachine.ProcessesOf(id, "busybox") is [var now] && now != old);
+        await machine.AskAgentAsync(instance, "arguments");
+    }
+
+    [RootFact]
+    public async Task Init_Terminated_CellEndsByItself()
+    {
+        var (id, init) = await LaunchAsync(TestMachine.Request());
+
+        await TestMachine.RunAsync(null, "kill", "-TERM", init.ToString(CultureInfo.InvariantCulture));
+
+        await machine.Eventually("the cell ends", async () => (await TestMachine.GetAsync(machine.Driver(), id)).State == InstanceState.Terminated);
+        Assert.Empty(Cgroups.OfThisMachine().Processes(id));
+    }
+
+    [RootFact]
+    public async Task Services_Started_HaveDefaultSignalsAndAreInTheCellsGroups()
+    {
+        var (id, _) = await LaunchAsync(TestMachine.Request());
+        var containerd = Assert.Single(TestMachine.ProcessesOf(id, "containerd"));
+
+        // SIGINT (bit 1) and SIGQUIT (bit 2) must not be ignored: every container would inherit that.
+        var ignored = File.ReadLines($"/proc/{containerd}/status").Single(line => line.StartsWith("SigIgn:", StringComparison.Ordinal));
+        Assert.Equal(0UL, Convert.ToUInt64(ignored["SigIgn:".Length..].Trim(), 16) & 0b110);
+        Assert.Contains($"/kip/{id}/system", File.ReadAllText($"/proc/{containerd}/cgroup"), StringComparison.Ordinal);
+    }
+
+    [RootFact]
+    public async Task Cell_Running_ReachesTheHostAndOtherCellsAndHasItsOwnNames()
+    {
+        var (id, init) = await LaunchAsync(TestMachine.Request());
+        var (other, _) = await LaunchAsync(TestMachine.Request());
+        var address = (await TestMachine.GetAsync(machine.Driver(), other)).Address!;
+        var gateway = machine.Cidr.Replace(".0/24", ".1", StringComparison.Ordinal);
+
+        Assert.Equal(0, (await TestMachine.RunAsync(init, "busybox", "ping", "-c", "1", "-W", "20", gateway)).Status);
+        Assert.Equal(0, (await TestMachine.RunAsync(init, "busybox", "ping", "-c", "1", "-W", "20", address)).Status);
+        Assert.Equal(id, (await TestMachine.RunAsync(init, "hostname")).Output.Trim());
+    }
+
+    [RootFact]
+    public async Task Cell_ImagesImported_RunsAContainerInItsGroup()
+    {
+        var (id, init) = await LaunchAsync(TestMachine.Request());
+        var script = Path.Combine(RepositoryRoot(), "samples", "images", "make-images");
+        var images = Path.Combine(machine.Directory, "images");
+        Assert.Equal(0, (await TestMachine.RunAsync(null, script, images)).Status);
+        foreach (var archive in new[] { "pause.tar", "busybox.tar" })
+        {
+            var (status, message) = await TestMachine.RunAsync(init, "ctr", "-n", "k8s.io", "images", "import", "--all-platforms", Path.Combine(images, archive));
+            Assert.True(status == 0, message);
+        }
+
+        var (_, output) = await TestMachine.RunAsync(
+            init, "ctr", "-n", "k8s.io", "run", "--rm", "--cgroup", $"{Cgroups.PodsGroup(id)}/one", "docker.io/library/busybox:1.35", "one", "cat", "/proc/self/cgroup");
+
+        Assert.Contains($"/kip/{id}/pods/one", output, StringComparison.Ordinal);
+    }
+
+    private static string RepositoryRoot()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!Directory.Exists(Path.Combine(directory.FullName, "samples")))
+        {
+            directory = directory.Parent ?? throw new InvalidOperationException("the tests do not run inside the repository");
+        }
+
+        return directory.FullName;
+    }
+
+    private async Task<(string Id, int Init)> LaunchAsync(LaunchRequest request)
+    {
+        var id = (await machine.Driver().LaunchAsync(request, TestMachine.Limit)).InstanceId;
+        var init = machine.Cell(id).ReadInit()!.Id;
+        await machine.ContainerdReadyAsync(init);
+        return (id, init);
+    }
+}
