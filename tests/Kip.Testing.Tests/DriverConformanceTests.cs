@@ -33,6 +33,7 @@ public sealed class DriverConformanceTests
     [MemberData(nameof(CheckNames))]
     public async Task RunAsync_OfUnreliableCloud_Passes(string check)
     {
+        // One call in seven fails; the suite repeats a call seven times, so that a false alarm is rarer than one run in a thousand.
         var seed = Random.Shared.Next();
         var random = new Random(seed);
         using var fixture = new ConformanceFixture(new SimulatedCloudOptions
@@ -43,7 +44,7 @@ public sealed class DriverConformanceTests
             {
                 lock (random)
                 {
-                    return random.Next(10) switch
+                    return random.Next(20) switch
                     {
                         0 => CloudFault.LostAnswer,
                         1 => new CloudFault(DriverErrorKind.Transient),

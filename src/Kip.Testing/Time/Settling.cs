@@ -62,7 +62,8 @@ internal sealed class Settling
                 continue;
             }
 
-            var nobodyRuns = Volatile.Read(ref _running) == 0 && ThreadPool.PendingWorkItemCount == 0;
+            // Twice, because work may go from the queue to a thread between the two.
+            var nobodyRuns = Volatile.Read(ref _running) == 0 && ThreadPool.PendingWorkItemCount == 0 && Volatile.Read(ref _running) == 0;
             idle = nobodyRuns ? idle + 1 : 0;
             var enough = !nobodyRuns ? QuietTimeBlocked
                 : !all ? QuietTimeOutside
