@@ -72,15 +72,18 @@ internal sealed partial class AgentHost : IAsyncDisposable
         _server = AgentServer.Build(options, userData, clients, service, _logging);
     }
 
-    /// <summary>Serves until SIGTERM or SIGINT. Containers stay as they are.</summary>
-    public async Task RunAsync()
+    /// <summary>Serves until it is cancelled, or SIGTERM or SIGINT comes. Containers stay as they are.</summary>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="serving">Called once connections are accepted.</param>
+    public async Task RunAsync(CancellationToken cancellationToken, Action? serving = null)
     {
-        using var stop = new CancellationTokenSource();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         RegistryHosts.Write(_options.RegistryConfigDirectory, _userData.Registries);
         await _server.StartAsync(stop.Token);
         Serving(AgentVersion.Text, _userData.CellId, _userData.Port, _identity.IsEnrolled);
+        serving?.Invoke();
         Task[] parts =
         [
             _worker.RunAsync(stop.Token),

@@ -18,7 +18,7 @@ try
 {
     var options = AgentOptions.Parse(args);
     await using var agent = new AgentHost(options, UserData.Read(options.UserData), TimeProvider.System, Console.Error);
-    await agent.RunAsync();
+    await agent.RunAsync(CancellationToken.None);
     return 0;
 }
 catch (UsageException e)

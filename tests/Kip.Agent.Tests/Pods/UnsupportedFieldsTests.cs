@@ -1,0 +1,29 @@
+using Kip.Agent.Pods;
+using Kip.Kubernetes;
+
+namespace Kip.Agent.Tests.Pods;
+
+public sealed class UnsupportedFieldsTests
+{
+    [Theory]
+    [InlineData("""{"volumes":[{"name":"v"}],"containers":[{"name":"a"}]}""", "spec.volumes")]
+    [InlineData("""{"containers":[{"name":"a"},{"name":"b","volumeMounts":[{"name":"v"}]}]}""", "spec.containers[1].volumeMounts")]
+    [InlineData("""{"containers":[{"name":"a","livenessProbe":{}}]}""", "spec.containers[0].livenessProbe")]
+    [InlineData("""{"initContainers":[{"name":"i","lifecycle":{}}],"containers":[{"name":"a"}]}""", "spec.initContainers[0].lifecycle")]
+    [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"secretKeyRef":{"key":"k"}}}]}]}""", "spec.containers[0].env[0].valueFrom")]
+    [InlineData("""{"containers":[{"name":"a","envFrom":[{"prefix":"x"}]}]}""", "spec.containers[0].envFrom")]
+    [InlineData("""{"containers":[{"name":"a","resources":{"limits":{"nvidia.com/gpu":"1"}}}]}""", "spec.containers[0].resources.limits[nvidia.com/gpu]")]
+    [InlineData("""{"ephemeralContainers":[{"name":"e"}],"containers":[{"name":"a"}]}""", "spec.ephemeralContainers")]
+    [InlineData("""{"securityContext":{"seccompProfile":{"type":"Localhost"}},"containers":[{"name":"a"}]}""", "spec.securityContext.seccompProfile.type")]
+    public void Find_WithWhatItCannotDo_NamesIt(string spec, string field) => Assert.Equal([field], Find(spec));
+
+    [Fact]
+    public void Find_WithSchedulingFieldsOnly_FindsNothing() => Assert.Empty(Find("""
+        {"nodeSelector":{"a":"b"},"tolerations":[{"key":"k"}],"affinity":{},"priority":1,"topologySpreadConstraints":[],"schedulerName":"s",
+         "serviceAccountName":"default","preemptionPolicy":"Never","enableServiceLinks":true,
+         "containers":[{"name":"a","env":[{"name":"IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]}]}
+        """));
+
+    private static List<string> Find(string spec) =>
+        UnsupportedFields.Find(KubernetesJson.DeserializePod(System.Text.Encoding.UTF8.GetBytes($"{{\"spec\":{spec}}}")));
+}
