@@ -18,7 +18,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
         var driver = machine.Driver();
         var start = Stopwatch.GetTimestamp();
 
-        var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+        var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
 
         output.WriteLine($"launched in {Stopwatch.GetElapsedTime(start).TotalMilliseconds:0} ms");
         var instance = await TestMachine.GetAsync(driver, id);
@@ -42,9 +42,9 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Equal(first, await machine.Driver().LaunchAsync(request, TestMachine.Limit));
         Assert.Single(await machine.Driver().ListAsync(TestMachine.Limit));
 
-        await machine.Driver().TerminateAsync([first.InstanceId], TestMachine.Limit);
+        await machine.Driver().TerminateAsync([first.Id], TestMachine.Limit);
         Assert.Equal(first, await machine.Driver().LaunchAsync(request, TestMachine.Limit));
-        Assert.Equal(InstanceState.Terminated, (await TestMachine.GetAsync(machine.Driver(), first.InstanceId)).State);
+        Assert.Equal(InstanceState.Terminated, (await TestMachine.GetAsync(machine.Driver(), first.Id)).State);
         Assert.Empty(await machine.LeftoversAsync());
     }
 
@@ -100,7 +100,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
             using var cancellation = new CancellationTokenSource(milliseconds);
             try
             {
-                var id = (await driver.LaunchAsync(TestMachine.Request(), cancellation.Token)).InstanceId;
+                var id = (await driver.LaunchAsync(TestMachine.Request(), cancellation.Token)).Id;
                 await driver.TerminateAsync([id], TestMachine.Limit);
             }
             catch (OperationCanceledException)
@@ -122,7 +122,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Equal(0, (await TestMachine.RunAsync(null, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", state)).Status);
         try
         {
-            var id = (await driver.LaunchAsync(TestMachine.Request() with { DiskBytes = 8L << 30 }, TestMachine.Limit)).InstanceId;
+            var id = (await driver.LaunchAsync(TestMachine.Request() with { DiskBytes = 8L << 30 }, TestMachine.Limit)).Id;
 
             await machine.Eventually("the cell gives up", async () => (await TestMachine.GetAsync(driver, id)).State == InstanceState.Terminated);
 
@@ -174,7 +174,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task LaunchAsync_BridgeOfAnotherStateDirectory_IsRefusedAndNotTouched()
     {
         await using var other = new TestMachine();
-        var id = (await machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+        var id = (await machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
         var driver = other.Driver(other.Options() with { Bridge = machine.Bridge });
 
         var exception = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit));
@@ -255,8 +255,8 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task ListAsync_TwoControllers_EachSeesAndEndsOnlyItsOwn()
     {
         var (a, b) = (machine.Driver(), machine.Driver("controller-b"));
-        var ofA = (await a.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
-        var ofB = (await b.LaunchAsync(TestMachine.Request(controller: "controller-b"), TestMachine.Limit)).InstanceId;
+        var ofA = (await a.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
+        var ofB = (await b.LaunchAsync(TestMachine.Request(controller: "controller-b"), TestMachine.Limit)).Id;
 
         Assert.Equal(ofA, Assert.Single(await a.ListAsync(TestMachine.Limit)).Id);
         Assert.Equal(ofB, Assert.Single(await b.ListAsync(TestMachine.Limit)).Id);
@@ -269,8 +269,8 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task ListAsync_RecordUnreadable_ListsThatCellAndTheOthers()
     {
         var driver = machine.Driver();
-        var good = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
-        var bad = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+        var good = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
+        var bad = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
         File.WriteAllText(machine.Cell(bad).RecordFile, "{ torn");
 
         Assert.Equal(InstanceState.Running, (await TestMachine.GetAsync(driver, good)).State);

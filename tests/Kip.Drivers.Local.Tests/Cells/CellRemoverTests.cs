@@ -17,7 +17,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
     {
         var driver = machine.Driver();
         var forwarding = await File.ReadAllTextAsync("/proc/sys/net/ipv4/ip_forward");
-        var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+        var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
         await machine.ContainerdReadyAsync(machine.Cell(id).ReadInit()!.Id);
         Assert.Equal("1", (await File.ReadAllTextAsync("/proc/sys/net/ipv4/ip_forward")).Trim());
         Assert.NotEqual([], await machine.LeftoversAsync());
@@ -33,7 +33,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
     [RootFact]
     public async Task TerminateAsync_TwiceAtOnceAndAgain_IsNoError()
     {
-        var id = (await machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+        var id = (await machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
 
         await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => machine.Driver().TerminateAsync([id], TestMachine.Limit))));
         await machine.Driver().TerminateAsync([id, "i-unknown", "../../etc"], TestMachine.Limit);
@@ -47,7 +47,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
         var driver = machine.Driver();
         foreach (var victim in new[] { "init", "containerd", "busybox", "sh" })
         {
-            var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+            var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
             var init = machine.Cell(id).ReadInit()!.Id;
             await machine.ContainerdReadyAsync(init);
             await machine.AskAgentAsync(await TestMachine.GetAsync(driver, id), "arguments");
@@ -65,7 +65,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
     public async Task TerminateAsync_InitKilled_IsListedWithTheReasonAndRemovedByTheNextCall()
     {
         var driver = machine.Driver();
-        var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+        var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
         ProcessIdentity.Kill(machine.Cell(id).ReadInit()!.Id);
         await machine.Eventually("the kill is noticed", async () => (await TestMachine.GetAsync(driver, id)).State == InstanceState.Terminated);
 
@@ -84,7 +84,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
         {
             var token = TestMachine.NewToken();
             var store = new CellStore(machine.State, TestMachine.Controller, TimeProvider.System);
-            var id = store.InstanceId(token);
+            var id = store.Id(token);
             var draft = store.GetDraft(id);
             Directory.CreateDirectory(Path.GetDirectoryName(draft.Path)!);
             draft.Write(Record(id), "{}", "", null);
@@ -122,13 +122,13 @@ public sealed class CellRemoverTests : IAsyncLifetime
             {
                 // Nobody knows of it yet; whoever launches next clears it away.
                 Assert.Empty(await driver.ListAsync(TestMachine.Limit));
-                var next = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).InstanceId;
+                var next = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
                 await driver.TerminateAsync([next], TestMachine.Limit);
             }
             else
             {
                 Assert.Equal(last < 4 ? InstanceState.Terminated : InstanceState.Running, (await TestMachine.GetAsync(driver, id)).State);
-                Assert.Equal(id, (await driver.LaunchAsync(TestMachine.Request(token), TestMachine.Limit)).InstanceId);
+                Assert.Equal(id, (await driver.LaunchAsync(TestMachine.Request(token), TestMachine.Limit)).Id);
                 await driver.TerminateAsync([id], TestMachine.Limit);
             }
 
@@ -142,7 +142,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
     public async Task ListAsync_LaunchUnderWay_IsPending()
     {
         var store = new CellStore(machine.State, TestMachine.Controller, TimeProvider.System);
-        var cell = store.Get(store.InstanceId(TestMachine.NewToken()));
+        var cell = store.Get(store.Id(TestMachine.NewToken()));
         cell.Write(Record(cell.Id), "{}", "", null);
         using (FileLock.TryAcquire(cell.LockFile))
         {

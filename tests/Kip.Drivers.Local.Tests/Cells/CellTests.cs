@@ -118,7 +118,7 @@ public sealed class CellTests : IAsyncLifetime
 
     private async Task<(string Id, int Init)> LaunchAsync(LaunchRequest request)
     {
-        var id = (await machine.Driver().LaunchAsync(request, TestMachine.Limit)).InstanceId;
+        var id = (await machine.Driver().LaunchAsync(request, TestMachine.Limit)).Id;
         var init = machine.Cell(id).ReadInit()!.Id;
         await machine.ContainerdReadyAsync(init);
         return (id, init);
