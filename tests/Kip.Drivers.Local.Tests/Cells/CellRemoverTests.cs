@@ -84,7 +84,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
         {
             var token = TestMachine.NewToken();
             var store = new CellStore(machine.State, TestMachine.Controller, TimeProvider.System);
-            var id = store.Id(token);
+            var id = store.InstanceId(token);
             var draft = store.GetDraft(id);
             Directory.CreateDirectory(Path.GetDirectoryName(draft.Path)!);
             draft.Write(Record(id), "{}", "", null);
@@ -142,7 +142,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
     public async Task ListAsync_LaunchUnderWay_IsPending()
     {
         var store = new CellStore(machine.State, TestMachine.Controller, TimeProvider.System);
-        var cell = store.Get(store.Id(TestMachine.NewToken()));
+        var cell = store.Get(store.InstanceId(TestMachine.NewToken()));
         cell.Write(Record(cell.Id), "{}", "", null);
         using (FileLock.TryAcquire(cell.LockFile))
         {
