@@ -1,5 +1,6 @@
 using Kip.Agent;
 using Kip.Agent.CommandLine;
+using Kip.Agent.Enrolment;
 using Kip.Agent.Server;
 
 if (args is ["--version"])
@@ -14,6 +15,7 @@ if (args is ["--help"] or ["-h"])
     return 0;
 }
 
+SystemTrust.Forget();
 try
 {
     var options = AgentOptions.Parse(args);

@@ -43,6 +43,8 @@ internal sealed partial class PodWorker
     private static readonly TimeSpan RelistInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MaximumRuntimeDelay = TimeSpan.FromSeconds(2);
 
+    private const int MostExited = 32;
+
     /// <summary>containerd's CRI handles an exit in parallel with announcing it: how long to wait between looks until it shows.</summary>
     private static readonly int[] _settleMilliseconds = [0, 5, 10, 20, 50, 100, 200, 400];
 
@@ -62,7 +64,7 @@ internal sealed partial class PodWorker
     private DateTimeOffset _wake;
     private string? _runtimeTrouble;
     private TimeSpan _runtimeDelay;
-    private string? _settling;
+    private readonly HashSet<string> _exited = [];
     private int _settleStep;
 
     public PodWorker(PodWorkerParts parts)
@@ -113,9 +115,15 @@ internal sealed partial class PodWorker
     /// <summary>A process of the runtime has ended: perhaps one of the pod's.</summary>
     public void ContainerExited(string containerId) => Post(() =>
     {
-        if (_pod is { } pod && pod.Knows(containerId))
+        // It may be of a container that was started a moment ago and was not looked at yet.
+        if (_pod is not null)
         {
-            _settling = containerId;
+            if (_exited.Count == MostExited)
+            {
+                _exited.Clear();
+            }
+
+            _exited.Add(containerId);
             _settleStep = 0;
             _lookAgain = true;
         }
@@ -270,16 +278,13 @@ internal sealed partial class PodWorker
         }
     }
 
-    /// <summary>After a hint: looks again soon while the container that was said to have ended still shows as running.</summary>
+    /// <summary>After a hint: looks again soon while a container that was said to have ended still shows as running.</summary>
     private void Settle()
     {
-        if (_settling is { } id && _pod!.IsRunning(id) && _settleStep < _settleMilliseconds.Length)
+        _exited.RemoveWhere(id => _pod!.Knows(id) && !_pod.IsRunning(id));
+        if (_settleStep < _settleMilliseconds.Length && _exited.Any(_pod!.IsRunning))
         {
             WakeAt(_time.GetUtcNow().AddMilliseconds(_settleMilliseconds[_settleStep++]));
-        }
-        else
-        {
-            _settling = null;
         }
     }
 

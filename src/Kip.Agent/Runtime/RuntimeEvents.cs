@@ -10,7 +10,10 @@ namespace Kip.Agent.Runtime;
 /// </summary>
 internal sealed partial class RuntimeEvents(GrpcChannel channel, TimeProvider time, ILogger<RuntimeEvents> logger)
 {
-    private static readonly TimeSpan MaximumDelay = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(20);
+
+    // Short, because a container that ends before the stream is there is noticed late; on a local socket a try costs next to nothing.
+    private static readonly TimeSpan MaximumDelay = TimeSpan.FromMilliseconds(200);
 
     private readonly Method<SubscribeRequest, Envelope> _subscribe = Method.ServerStreaming(
         "containerd.services.events.v1.Events", "Subscribe", SubscribeRequest.Parser, Envelope.Parser);
@@ -19,14 +22,14 @@ internal sealed partial class RuntimeEvents(GrpcChannel channel, TimeProvider ti
     public async Task RunAsync(Action<string> containerExited, CancellationToken cancellationToken)
     {
         var request = new SubscribeRequest { Filters = { "topic==\"/tasks/exit\"" } };
-        var delay = TimeSpan.FromMilliseconds(50);
+        var delay = FirstDelay;
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
                 await foreach (var envelope in channel.ServerStreamingAsync(_subscribe, request, default, cancellationToken))
                 {
-                    delay = TimeSpan.FromMilliseconds(50);
+                    delay = FirstDelay;
                     var exit = TaskExit.Parser.ParseFrom(envelope.Event.Value);
                     if (exit.Id == exit.ContainerId)
                     {

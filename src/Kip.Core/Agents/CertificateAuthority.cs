@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -23,7 +24,7 @@ public sealed class CertificateAuthority : IDisposable
 
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
-    private X509Certificate2? _controller;
+    private SslStreamCertificateContext? _controller;
 
     private CertificateAuthority(X509Certificate2 certificate, TimeProvider time)
     {
@@ -100,18 +101,21 @@ public sealed class CertificateAuthority : IDisposable
         return Sign(request, ServerAuthentication, CellLifetime);
     }
 
-    /// <summary>The certificate that the controller shows to agents, renewed after half of its life.</summary>
-    internal X509Certificate2 GetControllerCertificate()
+    /// <summary>
+    /// What the controller shows to agents, renewed after half of its life. Made once for many connections: the first use of a
+    /// certificate makes the runtime read the machine's trusted roots, which takes a tenth of a second.
+    /// </summary>
+    internal SslStreamCertificateContext GetControllerCertificate()
     {
         lock (_lock)
         {
-            if (_controller is null || _time.GetUtcNow() > new DateTimeOffset(_controller.NotAfter.ToUniversalTime()) - (CellLifetime / 2))
+            if (_controller is null || IsDueForRenewal(_controller.TargetCertificate.NotAfter.ToUniversalTime()))
             {
                 using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
                 var request = new CertificateRequest("CN=kip-controller", key, HashAlgorithmName.SHA256);
                 using var signed = Sign(request, ClientAuthentication, CellLifetime);
                 // Connections that use the old one hold on to it; the finalizer ends it.
-                _controller = signed.CopyWithPrivateKey(key);
+                _controller = SslStreamCertificateContext.Create(signed.CopyWithPrivateKey(key), null, offline: true);
             }
 
             return _controller;
@@ -137,7 +141,7 @@ public sealed class CertificateAuthority : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _controller?.Dispose();
+        _controller?.TargetCertificate.Dispose();
         Certificate.Dispose();
     }
 

@@ -16,6 +16,7 @@ namespace Kip.Agents;
 public sealed partial class GrpcAgentConnector : ICellAgentConnector
 {
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(10);
     private static readonly CallOptions Call = new(Timeout: TimeSpan.FromSeconds(10));
     private static readonly TimeSpan ToleratedSkew = TimeSpan.FromMinutes(1);
 
@@ -35,6 +36,8 @@ public sealed partial class GrpcAgentConnector : ICellAgentConnector
         _time = time;
         _logger = logger;
         _port = port;
+        // In the background, so that it is ready when the first agent is.
+        _ = Task.Run(authority.GetControllerCertificate);
     }
 
     /// <inheritdoc/>
@@ -157,12 +160,14 @@ public sealed partial class GrpcAgentConnector : ICellAgentConnector
         return GrpcChannel.ForAddress($"https://{host}:{_port}", new GrpcChannelOptions
         {
             ConnectTimeout = ConnectTimeout,
+            KeepAlivePingDelay = KeepAlive,
+            KeepAlivePingTimeout = KeepAlive,
             TimeProvider = _time,
             Ssl = new SslClientAuthenticationOptions
             {
                 TargetHost = cellId,
                 EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-                LocalCertificateSelectionCallback = (_, _, _, _, _) => _authority.GetControllerCertificate(),
+                ClientCertificateContext = _authority.GetControllerCertificate(),
                 RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is X509Certificate2 known && accept(known),
             },
         });

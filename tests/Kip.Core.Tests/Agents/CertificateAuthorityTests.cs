@@ -66,7 +66,7 @@ public sealed class CertificateAuthorityTests : IDisposable
     {
         using var authority = CertificateAuthority.Create(_clock);
 
-        Assert.False(authority.IsCell(authority.GetControllerCertificate(), "kip-controller"));
+        Assert.False(authority.IsCell(authority.GetControllerCertificate().TargetCertificate, "kip-controller"));
     }
 
     [Fact]
@@ -98,7 +98,7 @@ public sealed class CertificateAuthorityTests : IDisposable
 
         _clock.Advance((CertificateAuthority.CellLifetime / 2) + TimeSpan.FromMinutes(1));
 
-        Assert.NotEqual(first.SerialNumber, authority.GetControllerCertificate().SerialNumber);
+        Assert.NotEqual(first.TargetCertificate.SerialNumber, authority.GetControllerCertificate().TargetCertificate.SerialNumber);
     }
 
     [Fact]
