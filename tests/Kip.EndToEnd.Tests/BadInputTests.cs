@@ -65,7 +65,7 @@ public sealed class BadInputTests : KipStory
         var run = await Kip.RunPodAsync(Shell(
             "echo ran",
             "volumes: [{name: data, emptyDir: {}}]",
-            "livenessProbe: {exec: {command: [true]}}"));
+            "livenessProbe: {exec: {command: ['true']}}"));
 
         Assert.Equal((125, ""), (run.ExitCode, run.Output));
         Assert.Contains("volumes", run.Errors, StringComparison.Ordinal);
@@ -136,7 +136,7 @@ public sealed class BadInputTests : KipStory
     [KipFact]
     public async Task Run_BridgeNameTaken_NamesItAndTheOption()
     {
-        await Tool.RunAsync("ip", "link", "add", Kip.Bridge, "type", "dummy");
+        await Tool.RunAsync("ip", "link", "add", Kip.Bridge, "type", "bridge");
         try
         {
             var run = await Kip.DoAsync("run", BuiltKip.Sample("hello.yaml"));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kip.EndToEnd.Tests.Support;
 
 namespace Kip.EndToEnd.Tests;
@@ -63,16 +64,17 @@ public sealed class ContainerTests : KipStory
             spec:
               restartPolicy: Never
               initContainers:
-                - {name: first, image: busybox:1.35, command: [sh, -c, 'sleep 0.3; date +%s%N']}
-                - {name: second, image: busybox:1.35, command: [sh, -c, 'date +%s%N; sleep 0.3']}
+                - {name: first, image: busybox:1.35, command: [sh, -c, 'sleep 0.3; cat /proc/uptime']}
+                - {name: second, image: busybox:1.35, command: [sh, -c, 'cat /proc/uptime; sleep 0.3']}
               containers:
-                - {name: app, image: busybox:1.35, command: [sh, -c, 'date +%s%N']}
+                - {name: app, image: busybox:1.35, command: [cat, /proc/uptime]}
             """);
 
         Assert.True(run.ExitCode == 0, run.ToString());
-        var times = run.OutputLines.Select(static l => l.Split("] ")).ToDictionary(static p => p[0].TrimStart('['), static p => long.Parse(p[1]));
+        var times = run.OutputLines.Select(static l => l.Split(['[', ']', ' '], StringSplitOptions.RemoveEmptyEntries))
+            .ToDictionary(static p => p[0], static p => double.Parse(p[1], CultureInfo.InvariantCulture));
         Assert.Equal(["first", "second", "app"], times.OrderBy(static t => t.Value).Select(static t => t.Key));
-        Assert.True(times["app"] - times["second"] >= 300_000_000, run.Output);
+        Assert.True(times["app"] - times["second"] >= 0.29, run.Output);
     }
 
     [KipFact]
@@ -127,6 +129,7 @@ public sealed class ContainerTests : KipStory
             metadata: {name: story}
             spec:
               restartPolicy: OnFailure
+              terminationGracePeriodSeconds: 1
               initContainers:
                 - {name: memory, image: busybox:1.35, restartPolicy: Always, command: [sh, -c, 'echo again | nc -l -p 9000; sleep 1000']}
               containers:

@@ -41,10 +41,11 @@ internal sealed class KipHome : IDisposable
     /// <summary>Writes provider.yaml anew.</summary>
     /// <param name="cells">What goes below <c>cells:</c>, in YAML.</param>
     /// <param name="cidr">Another range than this test's own.</param>
-    public void Configure(string? cells = null, string? cidr = null)
+    /// <param name="bridge">Another bridge than this test's own.</param>
+    public void Configure(string? cells = null, string? cidr = null, string? bridge = null)
     {
         _cells = cells ?? _cells;
-        File.WriteAllText(ProviderFile, $"cloud:\n  local:\n    bridge: {Bridge}\n    cidr: {cidr ?? Cidr}\n{(_cells.Length > 0 ? $"cells:\n{_cells}\n" : "")}");
+        File.WriteAllText(ProviderFile, $"cloud:\n  local:\n    bridge: {bridge ?? Bridge}\n    cidr: {cidr ?? Cidr}\n{(_cells.Length > 0 ? $"cells:\n{_cells}\n" : "")}");
     }
 
     /// <summary>Starts a command in this home.</summary>
