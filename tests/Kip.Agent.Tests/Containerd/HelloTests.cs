@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Kip.Agent.Tests.Support;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
@@ -88,10 +87,19 @@ public sealed class HelloTests
     {
         await using var world = await CellWorld.StartAsync();
         using var client = world.Connect();
-        await client.Apply(world.Request(CellWorld.Pod("trap 'echo bye; exit 0' TERM; nc -lk -p 8080 -e echo hi & while true; do sleep 0.05; done", "Always")));
+        await client.Apply(world.Request(CellWorld.Pod("trap 'echo bye; exit 0' TERM; echo hi > /tmp/index.html; httpd -p 8080 -h /tmp; while true; do sleep 0.05; done", "Always")));
         await world.WaitForAsync(client, "the pod to run", status => status.ContainerStatuses![0].Ready);
 
-        await CellWorld.WaitAsync("an answer on the pod's address", async () => await AskAsync(world.PodAddress) == "hi\n");
+        var answer = "";
+        try
+        {
+            await CellWorld.WaitAsync("an answer on the pod's address", async () => (answer = await AskAsync(world.PodAddress)) == "hi\n");
+        }
+        catch (TimeoutException)
+        {
+            Assert.Fail($"{answer}\n{await world.ShellAsync("ip addr; ip route; cat /proc/sys/net/ipv4/conf/all/proxy_arp")}\n{world.Logs()}");
+        }
+
         await client.Stop(CellWorld.PodUid, 10);
         var status = await EndAsync(world, client);
 
@@ -180,13 +188,10 @@ public sealed class HelloTests
     {
         try
         {
-            using var socket = new TcpClient();
-            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(5), TimeProvider.System);
-            await socket.ConnectAsync(address, 8080, patience.Token);
-            using var reader = new StreamReader(socket.GetStream());
-            return await reader.ReadToEndAsync(patience.Token);
+            using var http = new HttpClient { Timeout = TimeSpan.FromSeconds(5) };
+            return await http.GetStringAsync(new Uri($"http://{address}:8080/index.html"));
         }
-        catch (Exception e) when (e is SocketException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is HttpRequestException or OperationCanceledException)
         {
             return e.Message;
         }
