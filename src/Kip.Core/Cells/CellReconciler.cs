@@ -104,6 +104,7 @@ internal sealed partial class CellReconciler : IDisposable
 
         PodStatus status;
         string reason, message;
+        var served = false;
         try
         {
             using var notStarted = CancellationTokenSource.CreateLinkedTokenSource(lifetime, _abandoned.Token);
@@ -119,6 +120,7 @@ internal sealed partial class CellReconciler : IDisposable
 
             status = await ServeAsync(lifetime).ConfigureAwait(false);
             (reason, message) = ("PodEnded", $"the pod has ended: {status.Phase}");
+            served = true;
         }
         catch (CellException e)
         {
@@ -133,7 +135,12 @@ internal sealed partial class CellReconciler : IDisposable
         }
 
         _cell.SetStatus(status);
-        await _cell.WaitForReadersAsync(_context.Options.LogDrainTimeout, lifetime).ConfigureAwait(false);
+        if (served)
+        {
+            // Of a pod that was lost or never started there is no rest of a log to wait for.
+            await _cell.WaitForReadersAsync(_context.Options.LogDrainTimeout, lifetime).ConfigureAwait(false);
+        }
+
         if (_cell.ConnectedAgent is { } agent)
         {
             _cell.LostAgent(agent);

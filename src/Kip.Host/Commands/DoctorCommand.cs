@@ -19,14 +19,7 @@ internal static class DoctorCommand
     private static async Task<int> RunAsync(SharedOptions.Values flags, CancellationToken cancellationToken)
     {
         var settings = await HostSettings.LoadAsync(flags, cancellationToken).ConfigureAwait(false);
-        var checks = new List<LocalRequirement>(LocalRequirements.Check(settings.LocalOptions("doctor")));
-        foreach (var archive in settings.ImageArchives)
-        {
-            checks.Add(File.Exists(archive)
-                ? new LocalRequirement("image archive", true, archive, null)
-                : new LocalRequirement("image archive", false, $"{archive} does not exist", "samples/images/make-images FOLDER makes those of the samples"));
-        }
-
+        var checks = LocalRequirements.Check(settings.LocalOptions("doctor"));
         var width = checks.Max(static c => c.Name.Length);
         foreach (var check in checks)
         {

@@ -97,10 +97,25 @@ internal static class RunCommand
         }
 
         PodDefaults.Apply(manifest.Pod);
-        var errors = PodValidation.Validate(manifest.Pod);
+        List<FieldError> errors = [.. PodValidation.Validate(manifest.Pod), .. ImageErrors(manifest.Pod)];
         return errors.Count == 0
             ? manifest.Pod
             : throw new HostException(ExitCodes.Usage, $"{path}: the pod is not valid:\n  {string.Join("\n  ", errors)}");
+    }
+
+    // A cluster takes such a pod and waits for somebody to edit the name; here nobody can.
+    private static IEnumerable<FieldError> ImageErrors(Pod pod)
+    {
+        foreach (var (list, containers) in new[] { ("initContainers", pod.Spec.InitContainers), ("containers", pod.Spec.Containers) })
+        {
+            for (var i = 0; i < containers?.Count; i++)
+            {
+                if (containers[i].Image is { Length: > 0 } image && !ImageReference.TryParse(image, out _, out var problem))
+                {
+                    yield return new FieldError($"spec.{list}[{i}].image", $"Invalid value: {problem}");
+                }
+            }
+        }
     }
 
     private static void Require(HostSettings settings)

@@ -1,7 +1,9 @@
 using Kip.Agents;
+using Kip.Drivers;
 using Kip.Drivers.Local;
 using Kip.Kubernetes;
 using Kip.Pods;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Host.Configuration;
 
@@ -38,7 +40,7 @@ internal sealed record HostSettings(
             var local = configuration.Cloud?.Local ?? new LocalConfiguration();
             var archives = flags.ImageArchives.Count > 0 ? flags.ImageArchives : local.ImageArchives ?? Split(Environment.GetEnvironmentVariable("KIP_IMAGE_ARCHIVES"));
             var registries = configuration.Cells?.Registries ?? [];
-            return new HostSettings(
+            var settings = new HostSettings(
                 Path.GetFullPath(flags.StateDirectory ?? Environment.GetEnvironmentVariable("KIP_STATE_DIR") ?? "/var/lib/kip"),
                 local,
                 Path.GetFullPath(Environment.GetEnvironmentVariable("KIP_AGENT") ?? Path.Combine(AppContext.BaseDirectory, "agent", "kip-agent")),
@@ -46,8 +48,12 @@ internal sealed record HostSettings(
                 registries.Select(static (r, i) => r.ToCore($"cells.registries[{i}]")).ToList(),
                 await CredentialsAsync(flags.RegistryConfig, cancellationToken).ConfigureAwait(false),
                 warnings);
+
+            // Touches nothing, and says what is wrong with the options before anything else is tried with them.
+            _ = new LocalDriver(settings.LocalOptions("check"), TimeProvider.System, NullLogger<LocalDriver>.Instance);
+            return settings;
         }
-        catch (Exception e) when (e is ManifestException or FormatException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is ManifestException or FormatException or DriverException or IOException or UnauthorizedAccessException)
         {
             throw new HostException(ExitCodes.Usage, e.Message, e);
         }

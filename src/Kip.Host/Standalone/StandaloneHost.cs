@@ -46,6 +46,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
                     ControllerCa = authority.CertificatePem,
                     Registries = settings.Registries,
                     Credentials = settings.Credentials,
+                    ObserveInterval = TimeSpan.FromSeconds(1), // looking at local cells costs nothing, and their death is seen by looking
                 },
                 driver,
                 store,
