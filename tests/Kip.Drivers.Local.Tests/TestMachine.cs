@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Security.Cryptography;
-using Kip.Drivers.Local.Cells;
+using Kip.Drivers.Local.Instances;
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -24,7 +24,7 @@ internal sealed class TestMachine
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly HashSet<string> controllers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _controllers = new(StringComparer.Ordinal);
 
     public TestMachine()
     {
@@ -61,7 +61,7 @@ internal sealed class TestMachine
 
     public LocalDriver Driver(LocalDriverOptions options)
     {
-        controllers.Add(options.ControllerId);
+        _controllers.Add(options.ControllerId);
         return new LocalDriver(options, TimeProvider.System, NullLogger<LocalDriver>.Instance);
     }
 
@@ -78,7 +78,7 @@ internal sealed class TestMachine
         Tags = new Dictionary<string, string> { [InstanceTags.ControllerId] = controller, [InstanceTags.CellId] = "cell-1" },
     };
 
-    public CellDirectory Cell(string id, string controller = Controller) => new CellStore(State, controller, TimeProvider.System).Get(id);
+    public InstanceDirectory Cell(string id, string controller = Controller) => new InstanceStore(State, controller, TimeProvider.System).Get(id);
 
     /// <summary>Waits until something is so; otherwise the test fails with what it waited for and the cells' consoles.</summary>
     public async Task Eventually(string what, Func<Task<bool>> condition)
@@ -156,7 +156,7 @@ internal sealed class TestMachine
             : [];
         left.AddRange(System.IO.Directory.GetDirectories("/sys/class/net")
             .Select(Path.GetFileName)
-            .Where(name => name == Bridge || ids.Exists(id => name == CellLauncher.LinkName(id!)))
+            .Where(name => name == Bridge || ids.Exists(id => name == InstanceLauncher.LinkName(id!)))
             .Select(name => $"interface {name}"));
         left.AddRange(File.ReadLines("/proc/self/mountinfo").Where(line => line.Contains(Directory, StringComparison.Ordinal)).Select(line => $"mount {line}"));
         left.AddRange((await RunAsync(null, "losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")).Output.Split('\n')
@@ -184,7 +184,7 @@ internal sealed class TestMachine
     /// <summary>Ends every cell and deletes every file of this test.</summary>
     public async Task DisposeAsync()
     {
-        foreach (var driver in controllers.Select(controller => Driver(controller)).ToList())
+        foreach (var driver in _controllers.Select(controller => Driver(controller)).ToList())
         {
             var ids = (await driver.ListAsync(Limit)).Select(instance => instance.Id).ToList();
             await driver.TerminateAsync(ids, Limit);

@@ -1,16 +1,16 @@
 using System.Globalization;
 using Kip.Drivers.Local.Host;
 
-namespace Kip.Drivers.Local.Tests.Cells;
+namespace Kip.Drivers.Local.Tests.Instances;
 
 /// <summary>What a running cell is like inside.</summary>
 public sealed class CellTests : IAsyncLifetime
 {
-    private readonly TestMachine machine = new();
+    private readonly TestMachine _machine = new();
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    public Task DisposeAsync() => machine.DisposeAsync();
+    public Task DisposeAsync() => _machine.DisposeAsync();
 
     [RootFact]
     public async Task Disk_Filled_CellGetsNoSpaceAndTheHostIsUnaffected()
@@ -21,7 +21,7 @@ public sealed class CellTests : IAsyncLifetime
 
         Assert.NotEqual(0, status);
         Assert.Contains("No space left on device", output, StringComparison.Ordinal);
-        await File.WriteAllTextAsync(Path.Combine(machine.Directory, "still-room"), new string('x', 1 << 20));
+        await File.WriteAllTextAsync(Path.Combine(_machine.Directory, "still-room"), new string('x', 1 << 20));
     }
 
     [RootFact]
@@ -32,22 +32,22 @@ public sealed class CellTests : IAsyncLifetime
 
         ProcessIdentity.Kill(old);
 
-        await machine.Eventually("another containerd runs", () => TestMachine.ProcessesOf(id, "containerd") is [var now] && now != old);
-        await machine.ContainerdReadyAsync(init);
+        await _machine.Eventually("another containerd runs", () => TestMachine.ProcessesOf(id, "containerd") is [var now] && now != old);
+        await _machine.ContainerdReadyAsync(init);
     }
 
     [RootFact]
     public async Task Agent_Killed_IsStartedAgain()
     {
         var (id, _) = await LaunchAsync(TestMachine.Request());
-        var instance = await TestMachine.GetAsync(machine.Driver(), id);
-        await machine.AskAgentAsync(instance, "arguments");
+        var instance = await TestMachine.GetAsync(_machine.Driver(), id);
+        await _machine.AskAgentAsync(instance, "arguments");
         var old = Assert.Single(TestMachine.ProcessesOf(id, "busybox"));
 
         ProcessIdentity.Kill(old);
 
-        await machine.Eventually("another agent runs", () => TestMachine.ProcessesOf(id, "busybox") is [var now] && now != old);
-        await machine.AskAgentAsync(instance, "arguments");
+        await _machine.Eventually("another agent runs", () => TestMachine.ProcessesOf(id, "busybox") is [var now] && now != old);
+        await _machine.AskAgentAsync(instance, "arguments");
     }
 
     [RootFact]
@@ -57,7 +57,7 @@ public sealed class CellTests : IAsyncLifetime
 
         await TestMachine.RunAsync(null, "kill", "-TERM", init.ToString(CultureInfo.InvariantCulture));
 
-        await machine.Eventually("the cell ends", async () => (await TestMachine.GetAsync(machine.Driver(), id)).State == InstanceState.Terminated);
+        await _machine.Eventually("the cell ends", async () => (await TestMachine.GetAsync(_machine.Driver(), id)).State == InstanceState.Terminated);
         Assert.Empty(Cgroups.OfThisMachine().Processes(id));
     }
 
@@ -78,8 +78,8 @@ public sealed class CellTests : IAsyncLifetime
     {
         var (id, init) = await LaunchAsync(TestMachine.Request());
         var (other, _) = await LaunchAsync(TestMachine.Request());
-        var address = (await TestMachine.GetAsync(machine.Driver(), other)).Address!;
-        var gateway = machine.Cidr.Replace(".0/24", ".1", StringComparison.Ordinal);
+        var address = (await TestMachine.GetAsync(_machine.Driver(), other)).Address!;
+        var gateway = _machine.Cidr.Replace(".0/24", ".1", StringComparison.Ordinal);
 
         Assert.Equal(0, (await TestMachine.RunAsync(init, "busybox", "ping", "-c", "1", "-W", "20", gateway)).Status);
         Assert.Equal(0, (await TestMachine.RunAsync(init, "busybox", "ping", "-c", "1", "-W", "20", address)).Status);
@@ -91,7 +91,7 @@ public sealed class CellTests : IAsyncLifetime
     {
         var (id, init) = await LaunchAsync(TestMachine.Request());
         var script = Path.Combine(RepositoryRoot(), "samples", "images", "make-images");
-        var images = Path.Combine(machine.Directory, "images");
+        var images = Path.Combine(_machine.Directory, "images");
         Assert.Equal(0, (await TestMachine.RunAsync(null, script, images)).Status);
         foreach (var archive in new[] { "pause.tar", "busybox.tar" })
         {
@@ -118,9 +118,9 @@ public sealed class CellTests : IAsyncLifetime
 
     private async Task<(string Id, int Init)> LaunchAsync(LaunchRequest request)
     {
-        var id = (await machine.Driver().LaunchAsync(request, TestMachine.Limit)).Id;
-        var init = machine.Cell(id).ReadInit()!.Id;
-        await machine.ContainerdReadyAsync(init);
+        var id = (await _machine.Driver().LaunchAsync(request, TestMachine.Limit)).Id;
+        var init = _machine.Cell(id).ReadInit()!.Id;
+        await _machine.ContainerdReadyAsync(init);
         return (id, init);
     }
 }

@@ -3,10 +3,10 @@ using System.Globalization;
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
 
-namespace Kip.Drivers.Local.Cells;
+namespace Kip.Drivers.Local.Instances;
 
 /// <summary>Starts the first process of a cell whose directory is there, and connects it.</summary>
-internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, Bridge bridge, Cgroups cgroups, TimeProvider timeProvider)
+internal sealed class InstanceLauncher(LocalDriverOptions options, Ipv4Range range, Bridge bridge, Cgroups cgroups, TimeProvider timeProvider)
 {
     /// <summary>The image every pod's sandbox is made of.</summary>
     public const string SandboxImage = "registry.k8s.io/pause:3.6";
@@ -23,7 +23,7 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
     public static string LinkName(string id) => "k" + id[2..16];
 
     public async Task LaunchAsync(
-        CellDirectory directory, CellRecord record, LocalType type, long diskBytes, CancellationToken cancellationToken)
+        InstanceDirectory directory, InstanceRecord record, LocalType type, long diskBytes, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(StartLimit, timeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -65,7 +65,7 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
             ?? throw new DriverException(DriverErrorKind.Transient, "the cell's first process ended at once");
     }
 
-    private ProcessStartInfo Describe(CellDirectory directory, CellRecord record, long diskBytes, IReadOnlyList<string> groups)
+    private ProcessStartInfo Describe(InstanceDirectory directory, InstanceRecord record, long diskBytes, IReadOnlyList<string> groups)
     {
         var start = new ProcessStartInfo("setsid")
         {
