@@ -126,7 +126,8 @@ public sealed partial class LocalDriver : ICellDriver
     {
         ArgumentNullException.ThrowIfNull(instanceIds);
         var cells = _store.List().Where(cell => instanceIds.Contains(cell.Id) || cell.ReadState().State == InstanceState.Terminated).ToList();
-        if (cells.Count == 0)
+        var rubbish = _store.HasRubbish();
+        if (cells.Count == 0 && !rubbish)
         {
             return;
         }
@@ -134,6 +135,11 @@ public sealed partial class LocalDriver : ICellDriver
         if (!_isRoot())
         {
             throw new DriverException(DriverErrorKind.Unauthorized, "only root can end cells; run it with sudo or as root");
+        }
+
+        if (rubbish)
+        {
+            await Explaining(() => DeleteRubbishAsync(cancellationToken), "remove what killed processes left");
         }
 
         var failures = new System.Collections.Concurrent.ConcurrentBag<DriverException>();
@@ -296,6 +302,18 @@ public sealed partial class LocalDriver : ICellDriver
         LogLaunched(id, type.Name, record.Address, record.PodAddress, _timeProvider.GetElapsedTime(start).TotalMilliseconds);
     }
 
+    private async Task<bool> DeleteRubbishAsync(CancellationToken cancellationToken)
+    {
+        using var all = await _store.LockAsync(cancellationToken);
+        _store.DeleteRubbish();
+        if (!_store.ListAll().Any())
+        {
+            all.DeleteFile();
+        }
+
+        return true;
+    }
+
     /// <summary>Gives the cell its addresses and its directory, locked, and makes the bridge; nothing when another call was faster.</summary>
     private async Task<(InstanceRecord? Record, FileLock? Held)> ReserveAsync(
         LaunchRequest request, string id, InstanceDirectory cell, CancellationToken cancellationToken)
@@ -322,7 +340,8 @@ public sealed partial class LocalDriver : ICellDriver
             LaunchedAt = _timeProvider.GetUtcNow(),
         };
         var draft = _store.GetDraft(id);
-        draft.Write(record, request.UserData, InitScript(), ResolverConfiguration());
+        draft.Write(
+            record, request.UserData, InstanceLauncher.InitScript(), InstanceLauncher.ContainerdConfiguration(), ResolverConfiguration());
         Directory.CreateDirectory("/var/lib/cni");
         var held = FileLock.TryAcquire(draft.LockFile) ?? throw new IOException($"{draft.LockFile} is locked by somebody else");
         try
@@ -348,14 +367,6 @@ public sealed partial class LocalDriver : ICellDriver
 
             throw;
         }
-    }
-
-    private static string InitScript()
-    {
-        using var stream = typeof(LocalDriver).Assembly.GetManifestResourceStream("cell-init")
-            ?? throw new InvalidOperationException("the resource cell-init is missing from this assembly");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
     }
 
     [LoggerMessage(1, LogLevel.Information, "Launched {InstanceId} ({InstanceType}) at {Address}, pod address {PodAddress}, in {Milliseconds:0} ms")]

@@ -26,13 +26,13 @@ internal sealed class TestMachine
 
     private readonly HashSet<string> _controllers = new(StringComparer.Ordinal);
 
-    public TestMachine()
+    public TestMachine(string agent = FakeAgent)
     {
         Directory = System.IO.Directory.CreateTempSubdirectory("kip-local-").FullName;
         Bridge = "kt" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(5));
         Cidr = FreeRange();
         AgentPath = Path.Combine(Directory, "fake-agent");
-        File.WriteAllText(AgentPath, FakeAgent);
+        File.WriteAllText(AgentPath, agent);
         File.SetUnixFileMode(AgentPath, (UnixFileMode)0b111_101_101);
     }
 
@@ -61,8 +61,30 @@ internal sealed class TestMachine
 
     public LocalDriver Driver(LocalDriverOptions options)
     {
-        _controllers.Add(options.ControllerId);
+        lock (_controllers)
+        {
+            _controllers.Add(options.ControllerId);
+        }
+
         return new LocalDriver(options, TimeProvider.System, NullLogger<LocalDriver>.Instance);
+    }
+
+    /// <summary>The agent that ./test or ./kip has built, or null.</summary>
+    public static string? RealAgent()
+    {
+        var path = Environment.GetEnvironmentVariable("KIP_AGENT") ?? Path.Combine(RepositoryRoot(), "artifacts", "kip", "agent", "kip-agent");
+        return File.Exists(path) ? path : null;
+    }
+
+    public static string RepositoryRoot()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!System.IO.Directory.Exists(Path.Combine(directory.FullName, "samples")))
+        {
+            directory = directory.Parent ?? throw new InvalidOperationException("the tests do not run inside the repository");
+        }
+
+        return directory.FullName;
     }
 
     public static string NewToken() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));

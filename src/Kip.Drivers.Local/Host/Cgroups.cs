@@ -22,9 +22,9 @@ internal sealed class Cgroups
     public Cgroups(IEnumerable<string> mountInfo)
     {
         var mounted = mountInfo.Select(Hierarchy.Parse).OfType<Hierarchy>().DistinctBy(hierarchy => hierarchy.Path).ToList();
-        // Beside version 1 hierarchies, version 2 has no controllers and nothing to limit; it still has to be cleaned.
-        var mixed = mounted.Exists(hierarchy => !hierarchy.IsVersion2 && hierarchy.Controls("memory"));
-        _hierarchies = [.. mounted.Select(hierarchy => hierarchy with { IsUsed = !hierarchy.IsVersion2 || !mixed })];
+        // Moving a process costs milliseconds for each hierarchy. In those that limit nothing runc makes the groups it needs by itself;
+        // they still have to be cleaned.
+        _hierarchies = [.. mounted.Select(hierarchy => hierarchy with { IsUsed = Array.Exists(LimitingControllers, hierarchy.Controls) })];
     }
 
     public static Cgroups OfThisMachine() => new(File.ReadLines("/proc/self/mountinfo"));

@@ -21,6 +21,8 @@ internal sealed class InstanceDirectory(string path)
 
     public string InitScript => In("cell-init");
 
+    public string ContainerdConfiguration => In("containerd.toml");
+
     public string RecordFile => In("instance.json");
 
     public string DiskFile => In("disk.img");
@@ -32,7 +34,7 @@ internal sealed class InstanceDirectory(string path)
     private string TerminatingMarker => In("terminating");
 
     /// <summary>Fills a directory that nobody knows of yet.</summary>
-    public void Write(InstanceRecord record, string userData, string initScript, string? resolverConfiguration)
+    public void Write(InstanceRecord record, string userData, string initScript, string containerdConfiguration, string? resolverConfiguration)
     {
         Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var secret = new FileStreamOptions
@@ -47,6 +49,7 @@ internal sealed class InstanceDirectory(string path)
         }
 
         File.WriteAllText(InitScript, initScript);
+        File.WriteAllText(ContainerdConfiguration, containerdConfiguration);
         if (resolverConfiguration is not null)
         {
             File.WriteAllText(In("resolv.conf"), resolverConfiguration);

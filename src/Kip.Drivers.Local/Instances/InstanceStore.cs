@@ -71,11 +71,14 @@ internal sealed partial class InstanceStore
     /// <summary>Deletes what killed processes left half written or half deleted. The caller holds the lock.</summary>
     public void DeleteRubbish()
     {
-        foreach (var directory in Directories(_cells).Where(directory => Path.GetFileName(directory).StartsWith('.')))
+        foreach (var directory in Rubbish())
         {
             Delete(directory);
         }
     }
+
+    /// <summary>Whether killed processes left something half written or half deleted, or live ones are at it.</summary>
+    public bool HasRubbish() => Rubbish().Any();
 
     /// <summary>Makes a cell a memory. The caller holds the lock, and deletes what is returned after giving it back.</summary>
     public string? Retire(InstanceDirectory cell, string? reason)
@@ -150,6 +153,8 @@ internal sealed partial class InstanceStore
 
     private static IEnumerable<InstanceDirectory> CellsIn(string directory) =>
         Directories(directory).Where(path => IsInstanceId(Path.GetFileName(path))).Select(path => new InstanceDirectory(path));
+
+    private IEnumerable<string> Rubbish() => Directories(_cells).Where(directory => Path.GetFileName(directory).StartsWith('.'));
 
     private static string[] Directories(string parent)
     {

@@ -1,4 +1,9 @@
 using System.Globalization;
+using System.Net.Security;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Kip.Agents;
 using Kip.Drivers.Local.Host;
 
 namespace Kip.Drivers.Local.Tests.Instances;
@@ -6,6 +11,8 @@ namespace Kip.Drivers.Local.Tests.Instances;
 /// <summary>What a running cell is like inside.</summary>
 public sealed class CellTests : IAsyncLifetime
 {
+    private const string Busybox = "docker.io/library/busybox:1.35";
+
     private readonly TestMachine _machine = new();
 
     public Task InitializeAsync() => Task.CompletedTask;
@@ -28,12 +35,20 @@ public sealed class CellTests : IAsyncLifetime
     public async Task Containerd_Killed_IsStartedAgainAndKeepsContainers()
     {
         var (id, init) = await LaunchAsync(TestMachine.Request());
+        await ImportImagesAsync(init);
+        var (status, message) = await TestMachine.RunAsync(
+            init, "ctr", "-n", "k8s.io", "run", "--detach", "--cgroup", $"{Cgroups.PodsGroup(id)}/one", Busybox, "one", "sleep", "100000");
+        Assert.True(status == 0, message);
+        var container = Assert.Single(TestMachine.ProcessesOf(id, "sleep"));
         var old = Assert.Single(TestMachine.ProcessesOf(id, "containerd"));
 
         ProcessIdentity.Kill(old);
 
         await _machine.Eventually("another containerd runs", () => TestMachine.ProcessesOf(id, "containerd") is [var now] && now != old);
         await _machine.ContainerdReadyAsync(init);
+        Assert.Contains(container, TestMachine.ProcessesOf(id, "sleep"));
+        var (_, tasks) = await TestMachine.RunAsync(init, "ctr", "-n", "k8s.io", "tasks", "ls");
+        Assert.Matches(@"one\s+\d+\s+RUNNING", tasks);
     }
 
     [RootFact]
@@ -90,7 +105,50 @@ public sealed class CellTests : IAsyncLifetime
     public async Task Cell_ImagesImported_RunsAContainerInItsGroup()
     {
         var (id, init) = await LaunchAsync(TestMachine.Request());
-        var script = Path.Combine(RepositoryRoot(), "samples", "images", "make-images");
+        await ImportImagesAsync(init);
+
+        var (_, output) = await TestMachine.RunAsync(
+            init, "ctr", "-n", "k8s.io", "run", "--rm", "--cgroup", $"{Cgroups.PodsGroup(id)}/one", Busybox, "one", "cat", "/proc/self/cgroup");
+
+        Assert.Contains($"/kip/{id}/pods/one", output, StringComparison.Ordinal);
+    }
+
+    [AgentFact]
+    public async Task Agent_Real_AnswersWithTls()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=test", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        using var authority = request.CreateSelfSigned(DateTimeOffset.UnixEpoch, DateTimeOffset.UnixEpoch.AddYears(100));
+        var boot = new CellBootConfiguration
+        {
+            CellId = "cell-1", ControllerCa = authority.ExportCertificatePem(), EnrolmentToken = Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)),
+        };
+        var driver = _machine.Driver(_machine.Options() with { AgentPath = TestMachine.RealAgent()! });
+
+        var instance = await driver.LaunchAsync(TestMachine.Request() with { UserData = boot.ToJson() }, TestMachine.Limit);
+
+        await _machine.Eventually("the agent shakes hands", async () =>
+        {
+            using var client = new TcpClient();
+            try
+            {
+                await client.ConnectAsync(instance.Address!, 6421, TestMachine.Limit);
+                using var tls = new SslStream(client.GetStream(), leaveInnerStreamOpen: true, (_, certificate, _, _) => certificate is not null);
+                await tls.AuthenticateAsClientAsync(
+                    new SslClientAuthenticationOptions { TargetHost = "cell-1", ApplicationProtocols = [SslApplicationProtocol.Http2] }, TestMachine.Limit);
+                return tls.NegotiatedApplicationProtocol == SslApplicationProtocol.Http2;
+            }
+            catch (SocketException)
+            {
+                return false;
+            }
+        });
+    }
+
+    private async Task ImportImagesAsync(int init)
+    {
+        var script = Path.Combine(TestMachine.RepositoryRoot(), "samples", "images", "make-images");
         var images = Path.Combine(_machine.Directory, "images");
         Assert.Equal(0, (await TestMachine.RunAsync(null, script, images)).Status);
         foreach (var archive in new[] { "pause.tar", "busybox.tar" })
@@ -98,22 +156,6 @@ public sealed class CellTests : IAsyncLifetime
             var (status, message) = await TestMachine.RunAsync(init, "ctr", "-n", "k8s.io", "images", "import", "--all-platforms", Path.Combine(images, archive));
             Assert.True(status == 0, message);
         }
-
-        var (_, output) = await TestMachine.RunAsync(
-            init, "ctr", "-n", "k8s.io", "run", "--rm", "--cgroup", $"{Cgroups.PodsGroup(id)}/one", "docker.io/library/busybox:1.35", "one", "cat", "/proc/self/cgroup");
-
-        Assert.Contains($"/kip/{id}/pods/one", output, StringComparison.Ordinal);
-    }
-
-    private static string RepositoryRoot()
-    {
-        var directory = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!Directory.Exists(Path.Combine(directory.FullName, "samples")))
-        {
-            directory = directory.Parent ?? throw new InvalidOperationException("the tests do not run inside the repository");
-        }
-
-        return directory.FullName;
     }
 
     private async Task<(string Id, int Init)> LaunchAsync(LaunchRequest request)

@@ -87,7 +87,7 @@ public sealed class InstanceRemoverTests : IAsyncLifetime
             var id = store.InstanceId(token);
             var draft = store.GetDraft(id);
             Directory.CreateDirectory(Path.GetDirectoryName(draft.Path)!);
-            draft.Write(Record(id), "{}", "", null);
+            draft.Write(Record(id), "{}", "", "", null);
             Process? init = null;
             if (last >= 1)
             {
@@ -120,10 +120,10 @@ public sealed class InstanceRemoverTests : IAsyncLifetime
 
             if (last == 0)
             {
-                // Nobody knows of it yet; whoever launches next clears it away.
+                // Nobody knows of it yet, but it holds user data.
                 Assert.Empty(await driver.ListAsync(TestMachine.Limit));
-                var next = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
-                await driver.TerminateAsync([next], TestMachine.Limit);
+                await driver.TerminateAsync([], TestMachine.Limit);
+                Assert.Empty(Directory.GetDirectories(Path.GetDirectoryName(draft.Path)!));
             }
             else
             {
@@ -143,7 +143,7 @@ public sealed class InstanceRemoverTests : IAsyncLifetime
     {
         var store = new InstanceStore(_machine.State, TestMachine.Controller, TimeProvider.System);
         var cell = store.Get(store.InstanceId(TestMachine.NewToken()));
-        cell.Write(Record(cell.Id), "{}", "", null);
+        cell.Write(Record(cell.Id), "{}", "", "", null);
         using (FileLock.TryAcquire(cell.LockFile))
         {
             Assert.Equal(InstanceState.Pending, (await TestMachine.GetAsync(_machine.Driver(), cell.Id)).State);
