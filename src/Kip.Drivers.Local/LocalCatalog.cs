@@ -23,28 +23,28 @@ internal sealed class LocalCatalog
         new("local.2xlarge", 8000, 32 * GiB, 1024 * GiB, 0.240m),
     ];
 
-    private readonly LocalType[] offered;
+    private readonly LocalType[] _offered;
 
     public LocalCatalog(int processors, long memoryBytes)
     {
-        offered = [.. AllTypes.Where(type => type.MilliCpu <= processors * 1000L && type.MemoryBytes <= memoryBytes)];
+        _offered = [.. AllTypes.Where(type => type.MilliCpu <= processors * 1000L && type.MemoryBytes <= memoryBytes)];
         var architecture = RuntimeInformation.OSArchitecture switch
         {
             System.Runtime.InteropServices.Architecture.Arm64 => "arm64",
             _ => "amd64",
         };
-        InstanceTypes = [.. offered.Select(type => type.ToInstanceType(architecture))];
+        InstanceTypes = [.. _offered.Select(type => type.ToInstanceType(architecture))];
     }
 
     public IReadOnlyList<InstanceType> InstanceTypes { get; }
 
     public static LocalCatalog OfThisMachine() => new(Environment.ProcessorCount, TotalMemory());
 
-    public LocalType Find(string name) => Array.Find(offered, type => type.Name == name) ?? throw new DriverException(
+    public LocalType Find(string name) => Array.Find(_offered, type => type.Name == name) ?? throw new DriverException(
         DriverErrorKind.Unsupported,
         Array.Exists(AllTypes, type => type.Name == name)
-            ? $"instance type {name} is larger than this machine; the largest it can offer is {(offered.Length > 0 ? offered[^1].Name : "none")}"
-            : $"there is no local instance type {name}; there are {string.Join(", ", offered.Select(type => type.Name))}");
+            ? $"instance type {name} is larger than this machine; the largest it can offer is {(_offered.Length > 0 ? _offered[^1].Name : "none")}"
+            : $"there is no local instance type {name}; there are {string.Join(", ", _offered.Select(type => type.Name))}");
 
     private static long TotalMemory()
     {

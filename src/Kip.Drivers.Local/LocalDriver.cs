@@ -1,4 +1,4 @@
-using Kip.Drivers.Local.Cells;
+using Kip.Drivers.Local.Instances;
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
 using Microsoft.Extensions.Logging;
@@ -16,17 +16,17 @@ public sealed partial class LocalDriver : ICellDriver
     private const long MinDiskBytes = 256L << 20;
     private const int ParallelRemovals = 8;
 
-    private readonly LocalDriverOptions options;
-    private readonly TimeProvider timeProvider;
-    private readonly ILogger logger;
-    private readonly Func<bool> isRoot;
-    private readonly LocalCatalog catalog;
-    private readonly CellStore store;
-    private readonly Ipv4Range range;
-    private readonly Bridge bridge;
-    private readonly Cgroups cgroups;
-    private readonly CellLauncher launcher;
-    private readonly CellRemover remover;
+    private readonly LocalDriverOptions _options;
+    private readonly TimeProvider _timeProvider;
+    private readonly ILogger _logger;
+    private readonly Func<bool> _isRoot;
+    private readonly LocalCatalog _catalog;
+    private readonly InstanceStore _store;
+    private readonly Ipv4Range _range;
+    private readonly Bridge _bridge;
+    private readonly Cgroups _cgroups;
+    private readonly InstanceLauncher _launcher;
+    private readonly InstanceRemover _remover;
 
     /// <summary>Makes the driver. Nothing on the machine is touched before the first launch.</summary>
     /// <exception cref="DriverException"><see cref="DriverErrorKind.InvalidConfiguration"/>: an option cannot be right.</exception>
@@ -39,17 +39,17 @@ public sealed partial class LocalDriver : ICellDriver
         LocalDriverOptions options, TimeProvider timeProvider, ILogger<LocalDriver> logger, LocalCatalog catalog, Func<bool> isRoot)
     {
         ArgumentNullException.ThrowIfNull(options);
-        this.options = options = Normalize(options);
-        this.timeProvider = timeProvider;
-        this.logger = logger;
-        this.catalog = catalog;
-        this.isRoot = isRoot;
-        range = ParseRange(options.Cidr);
-        bridge = MakeBridge(options, timeProvider);
-        cgroups = Cgroups.OfThisMachine();
-        store = new CellStore(options.StateDirectory, options.ControllerId, timeProvider);
-        launcher = new CellLauncher(options, range, bridge, cgroups, timeProvider);
-        remover = new CellRemover(store, bridge, cgroups, timeProvider);
+        _options = options = Normalize(options);
+        _timeProvider = timeProvider;
+        _logger = logger;
+        _catalog = catalog;
+        _isRoot = isRoot;
+        _range = ParseRange(options.Cidr);
+        _bridge = MakeBridge(options, timeProvider);
+        _cgroups = Cgroups.OfThisMachine();
+        _store = new InstanceStore(options.StateDirectory, options.ControllerId, timeProvider);
+        _launcher = new InstanceLauncher(options, _range, _bridge, _cgroups, timeProvider);
+        _remover = new InstanceRemover(_store, _bridge, _cgroups, timeProvider);
         Description = new DriverDescription("local", "local", options.ControllerId)
         {
             // Files of this machine: looking is cheap, and what is there is seen at once.
@@ -64,7 +64,7 @@ public sealed partial class LocalDriver : ICellDriver
     /// <inheritdoc/>
     /// <remarks>Only types that are not larger than this machine. Prices are made up; what they are good for is their order.</remarks>
     public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) =>
-        Task.FromResult(catalog.InstanceTypes);
+        Task.FromResult(_catalog.InstanceTypes);
 
     /// <inheritdoc/>
     public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => reference is "" or ImageId
@@ -77,14 +77,14 @@ public sealed partial class LocalDriver : ICellDriver
     {
         ArgumentNullException.ThrowIfNull(request);
         var type = Validate(request);
-        var id = store.InstanceId(request.LaunchToken);
-        var cell = store.Get(id);
-        if (cell.Exists || store.IsRemembered(id))
+        var id = _store.InstanceId(request.LaunchToken);
+        var cell = _store.Get(id);
+        if (cell.Exists || _store.IsRemembered(id))
         {
             return await FindAsync(id, cancellationToken);
         }
 
-        LocalRequirements.Demand(options, isRoot());
+        LocalRequirements.Demand(_options, _isRoot());
         return await Explaining(
             async () =>
             {
@@ -98,9 +98,9 @@ public sealed partial class LocalDriver : ICellDriver
     public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => Explaining(
         () =>
         {
-            var instances = store.ListEnded()
+            var instances = _store.ListEnded()
                 .ToDictionary(record => record.Id, record => record.ToInstance(InstanceState.Terminated, record.EndReason), StringComparer.Ordinal);
-            foreach (var cell in store.List())
+            foreach (var cell in _store.List())
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var (state, reason) = cell.ReadState();
@@ -112,7 +112,7 @@ public sealed partial class LocalDriver : ICellDriver
                 {
                     // It is this controller's, as its path says, and may run: leaving it out would be a lie, failing would hide the others.
                     LogUnreadableRecord(cell.RecordFile);
-                    instances[cell.Id] = store.UnreadableRecord(cell).ToInstance(state, $"its record {cell.RecordFile} cannot be read");
+                    instances[cell.Id] = _store.UnreadableRecord(cell).ToInstance(state, $"its record {cell.RecordFile} cannot be read");
                 }
             }
 
@@ -125,15 +125,21 @@ public sealed partial class LocalDriver : ICellDriver
     public async Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(instanceIds);
-        var cells = store.List().Where(cell => instanceIds.Contains(cell.Id) || cell.ReadState().State == InstanceState.Terminated).ToList();
-        if (cells.Count == 0)
+        var cells = _store.List().Where(cell => instanceIds.Contains(cell.Id) || cell.ReadState().State == InstanceState.Terminated).ToList();
+        var rubbish = _store.HasRubbish();
+        if (cells.Count == 0 && !rubbish)
         {
             return;
         }
 
-        if (!isRoot())
+        if (!_isRoot())
         {
             throw new DriverException(DriverErrorKind.Unauthorized, "only root can end cells; run it with sudo or as root");
+        }
+
+        if (rubbish)
+        {
+            await Explaining(() => DeleteRubbishAsync(cancellationToken), "remove what killed processes left");
         }
 
         var failures = new System.Collections.Concurrent.ConcurrentBag<DriverException>();
@@ -147,7 +153,7 @@ public sealed partial class LocalDriver : ICellDriver
                     await Explaining(
                         async () =>
                         {
-                            await remover.RemoveAsync(cell, token);
+                            await _remover.RemoveAsync(cell, token);
                             return true;
                         },
                         $"remove cell {cell.Id}");
@@ -244,7 +250,7 @@ public sealed partial class LocalDriver : ICellDriver
             throw Invalid("a launch token is 32 lower-case hexadecimal digits");
         }
 
-        var type = catalog.Find(request.InstanceType);
+        var type = _catalog.Find(request.InstanceType);
         if (request.Zone != LocalCatalog.Zone)
         {
             throw new DriverException(DriverErrorKind.Unsupported, $"there is no zone {request.Zone}; the local driver has {LocalCatalog.Zone}");
@@ -260,18 +266,18 @@ public sealed partial class LocalDriver : ICellDriver
             throw Invalid($"{type.Name} takes a disk of up to {type.MaxDiskBytes >> 30} GiB, not of {request.DiskBytes} bytes");
         }
 
-        return request.Tags.TryGetValue(InstanceTags.ControllerId, out var owner) && owner == options.ControllerId
+        return request.Tags.TryGetValue(InstanceTags.ControllerId, out var owner) && owner == _options.ControllerId
             ? type
-            : throw Invalid($"the tag {InstanceTags.ControllerId} has to be this controller's, {options.ControllerId}");
+            : throw Invalid($"the tag {InstanceTags.ControllerId} has to be this controller's, {_options.ControllerId}");
     }
 
     private async Task<Instance> FindAsync(string id, CancellationToken cancellationToken) =>
         (await ListAsync(cancellationToken)).FirstOrDefault(instance => instance.Id == id)
         ?? throw new DriverException(DriverErrorKind.Transient, $"the cell {id} was removed while it was launched");
 
-    private async Task LaunchNewAsync(LaunchRequest request, LocalType type, string id, CellDirectory cell, CancellationToken cancellationToken)
+    private async Task LaunchNewAsync(LaunchRequest request, LocalType type, string id, InstanceDirectory cell, CancellationToken cancellationToken)
     {
-        var start = timeProvider.GetTimestamp();
+        var start = _timeProvider.GetTimestamp();
         var (record, held) = await ReserveAsync(request, id, cell, cancellationToken);
         if (record is null || held is null)
         {
@@ -283,34 +289,46 @@ public sealed partial class LocalDriver : ICellDriver
             try
             {
                 var disk = Math.Max(MinDiskBytes, (request.DiskBytes + 0xFFFFF) & ~0xFFFFFL);
-                await launcher.LaunchAsync(cell, record, type, disk, cancellationToken);
+                await _launcher.LaunchAsync(cell, record, type, disk, cancellationToken);
             }
             catch
             {
                 // Whatever went wrong, the contract is that nothing was launched.
-                await remover.RemoveLockedAsync(cell, reason: null, remember: false, CancellationToken.None);
+                await _remover.RemoveLockedAsync(cell, reason: null, remember: false, CancellationToken.None);
                 throw;
             }
         }
 
-        LogLaunched(id, type.Name, record.Address, record.PodAddress, timeProvider.GetElapsedTime(start).TotalMilliseconds);
+        LogLaunched(id, type.Name, record.Address, record.PodAddress, _timeProvider.GetElapsedTime(start).TotalMilliseconds);
+    }
+
+    private async Task<bool> DeleteRubbishAsync(CancellationToken cancellationToken)
+    {
+        using var all = await _store.LockAsync(cancellationToken);
+        _store.DeleteRubbish();
+        if (!_store.ListAll().Any())
+        {
+            all.DeleteFile();
+        }
+
+        return true;
     }
 
     /// <summary>Gives the cell its addresses and its directory, locked, and makes the bridge; nothing when another call was faster.</summary>
-    private async Task<(CellRecord? Record, FileLock? Held)> ReserveAsync(
-        LaunchRequest request, string id, CellDirectory cell, CancellationToken cancellationToken)
+    private async Task<(InstanceRecord? Record, FileLock? Held)> ReserveAsync(
+        LaunchRequest request, string id, InstanceDirectory cell, CancellationToken cancellationToken)
     {
-        using var all = await store.LockAsync(cancellationToken);
-        if (cell.Exists || store.IsRemembered(id))
+        using var all = await _store.LockAsync(cancellationToken);
+        if (cell.Exists || _store.IsRemembered(id))
         {
             return (null, null);
         }
 
-        store.DeleteRubbish();
-        var taken = store.ListAll().Select(other => other.ReadRecord()).OfType<CellRecord>()
+        _store.DeleteRubbish();
+        var taken = _store.ListAll().Select(other => other.ReadRecord()).OfType<InstanceRecord>()
             .SelectMany(record => new[] { record.Address, record.PodAddress }).ToHashSet(StringComparer.Ordinal);
-        var (address, podAddress) = AddressPool.Allocate(range, taken, Convert.ToUInt32(id[2..10], 16));
-        var record = new CellRecord
+        var (address, podAddress) = AddressPool.Allocate(_range, taken, Convert.ToUInt32(id[2..10], 16));
+        var record = new InstanceRecord
         {
             Id = id,
             InstanceType = request.InstanceType,
@@ -319,43 +337,36 @@ public sealed partial class LocalDriver : ICellDriver
             Tags = request.Tags,
             Address = address,
             PodAddress = podAddress,
-            LaunchedAt = timeProvider.GetUtcNow(),
+            LaunchedAt = _timeProvider.GetUtcNow(),
         };
-        var draft = store.GetDraft(id);
-        draft.Write(record, request.UserData, InitScript(), ResolverConfiguration());
+        var draft = _store.GetDraft(id);
+        draft.Write(
+            record, request.UserData, InstanceLauncher.InitScript(), InstanceLauncher.ContainerdConfiguration(), ResolverConfiguration());
         Directory.CreateDirectory("/var/lib/cni");
         var held = FileLock.TryAcquire(draft.LockFile) ?? throw new IOException($"{draft.LockFile} is locked by somebody else");
         try
         {
-            store.Publish(draft);
-            await bridge.EnsureAsync(cancellationToken);
+            _store.Publish(draft);
+            await _bridge.EnsureAsync(cancellationToken);
             return (record, held);
         }
         catch
         {
             // Nothing of the cell is there yet but its directory.
             held.Dispose();
-            if (store.Discard(cell) is { } grave)
+            if (_store.Discard(cell) is { } grave)
             {
-                CellStore.Delete(grave);
+                InstanceStore.Delete(grave);
             }
 
-            if (!store.ListAll().Any())
+            if (!_store.ListAll().Any())
             {
-                await bridge.RemoveAsync(CancellationToken.None);
+                await _bridge.RemoveAsync(CancellationToken.None);
                 all.DeleteFile();
             }
 
             throw;
         }
-    }
-
-    private static string InitScript()
-    {
-        using var stream = typeof(LocalDriver).Assembly.GetManifestResourceStream("cell-init")
-            ?? throw new InvalidOperationException("the resource cell-init is missing from this assembly");
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
     }
 
     [LoggerMessage(1, LogLevel.Information, "Launched {InstanceId} ({InstanceType}) at {Address}, pod address {PodAddress}, in {Milliseconds:0} ms")]

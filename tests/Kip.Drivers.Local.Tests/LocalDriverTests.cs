@@ -6,16 +6,16 @@ namespace Kip.Drivers.Local.Tests;
 
 public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
 {
-    private readonly TestMachine machine = new();
+    private readonly TestMachine _machine = new();
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    public Task DisposeAsync() => machine.DisposeAsync();
+    public Task DisposeAsync() => _machine.DisposeAsync();
 
     [RootFact]
     public async Task LaunchAsync_NewCell_RunsAndIsReachable()
     {
-        var driver = machine.Driver();
+        var driver = _machine.Driver();
         var start = Stopwatch.GetTimestamp();
 
         var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
@@ -25,10 +25,10 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Equal(InstanceState.Running, instance.State);
         Assert.Equal("cell-1", instance.Tags[InstanceTags.CellId]);
         Assert.NotEqual(instance.Address, instance.PodAddress);
-        await machine.ContainerdReadyAsync(machine.Cell(id).ReadInit()!.Id);
+        await _machine.ContainerdReadyAsync(_machine.Cell(id).ReadInit()!.Id);
         output.WriteLine($"containerd ready after {Stopwatch.GetElapsedTime(start).TotalMilliseconds:0} ms");
-        Assert.Contains($"--cgroup-parent /kip/{id}/pods", await machine.AskAgentAsync(instance, "arguments"), StringComparison.Ordinal);
-        Assert.Equal("""{"cellId":"test"}""", await machine.AskAgentAsync(instance, "user-data"));
+        Assert.Contains($"--cgroup-parent /kip/{id}/pods", await _machine.AskAgentAsync(instance, "arguments"), StringComparison.Ordinal);
+        Assert.Equal("""{"cellId":"test"}""", await _machine.AskAgentAsync(instance, "user-data"));
         using var ping = new Ping();
         Assert.Equal(IPStatus.Success, (await ping.SendPingAsync(instance.Address!, 10_000)).Status);
     }
@@ -37,21 +37,21 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task LaunchAsync_TokenUsedBefore_ReturnsSameInstanceFromAnyDriverAndAfterItsEnd()
     {
         var request = TestMachine.Request();
-        var first = await machine.Driver().LaunchAsync(request, TestMachine.Limit);
+        var first = await _machine.Driver().LaunchAsync(request, TestMachine.Limit);
 
-        Assert.Equal(first, await machine.Driver().LaunchAsync(request, TestMachine.Limit));
-        Assert.Single(await machine.Driver().ListAsync(TestMachine.Limit));
+        Assert.Equal(first, await _machine.Driver().LaunchAsync(request, TestMachine.Limit));
+        Assert.Single(await _machine.Driver().ListAsync(TestMachine.Limit));
 
-        await machine.Driver().TerminateAsync([first.Id], TestMachine.Limit);
-        Assert.Equal(first, await machine.Driver().LaunchAsync(request, TestMachine.Limit));
-        Assert.Equal(InstanceState.Terminated, (await TestMachine.GetAsync(machine.Driver(), first.Id)).State);
-        Assert.Empty(await machine.LeftoversAsync());
+        await _machine.Driver().TerminateAsync([first.Id], TestMachine.Limit);
+        Assert.Equal(first, await _machine.Driver().LaunchAsync(request, TestMachine.Limit));
+        Assert.Equal(InstanceState.Terminated, (await TestMachine.GetAsync(_machine.Driver(), first.Id)).State);
+        Assert.Empty(await _machine.LeftoversAsync());
     }
 
     [RootFact]
     public async Task LaunchAsync_TwentyAtOnceFromTwoDrivers_AllRunWithDistinctAddresses()
     {
-        LocalDriver[] drivers = [machine.Driver(), machine.Driver()];
+        LocalDriver[] drivers = [_machine.Driver(), _machine.Driver()];
 
         var launched = await Task.WhenAll(Enumerable.Range(0, 20).Select(number =>
             Task.Run(() => drivers[number % 2].LaunchAsync(TestMachine.Request(), TestMachine.Limit))));
@@ -60,9 +60,9 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
         Assert.Equal(20, launched.Distinct().Count());
         Assert.All(instances, instance => Assert.Equal(InstanceState.Running, instance.State));
         Assert.Equal(40, instances.SelectMany(instance => new[] { instance.Address, instance.PodAddress }).Distinct().Count());
-        await Task.WhenAll(instances.Select(instance => machine.AskAgentAsync(instance, "arguments")));
+        await Task.WhenAll(instances.Select(instance => _machine.AskAgentAsync(instance, "arguments")));
         await drivers[1].TerminateAsync([.. instances.Select(instance => instance.Id)], TestMachine.Limit);
-        Assert.Empty(await machine.LeftoversAsync());
+        Assert.Empty(await _machine.LeftoversAsync());
     }
 
     [RootFact]
@@ -71,16 +71,16 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
         var request = TestMachine.Request();
 
         var launched = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ =>
-            Task.Run(() => machine.Driver().LaunchAsync(request, TestMachine.Limit))));
+            Task.Run(() => _machine.Driver().LaunchAsync(request, TestMachine.Limit))));
 
         Assert.Single(launched.Distinct());
-        Assert.Single(await machine.Driver().ListAsync(TestMachine.Limit));
+        Assert.Single(await _machine.Driver().ListAsync(TestMachine.Limit));
     }
 
     [RootFact]
     public async Task LaunchAsync_RangeIsUsedUp_SaysOutOfCapacityAndLeavesNothing()
     {
-        var driver = machine.Driver(machine.Options() with { Cidr = machine.Cidr.Replace("/24", "/29", StringComparison.Ordinal) });
+        var driver = _machine.Driver(_machine.Options() with { Cidr = _machine.Cidr.Replace("/24", "/29", StringComparison.Ordinal) });
         await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit);
         await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit);
 
@@ -94,7 +94,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     [RootFact]
     public async Task LaunchAsync_CancelledAtAnyMoment_LeavesNothingOrACell()
     {
-        var driver = machine.Driver();
+        var driver = _machine.Driver();
         for (var milliseconds = 0; milliseconds < 100; milliseconds += 5)
         {
             using var cancellation = new CancellationTokenSource(milliseconds);
@@ -108,15 +108,15 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
                 Assert.All(await driver.ListAsync(TestMachine.Limit), instance => Assert.Equal(InstanceState.Terminated, instance.State));
             }
 
-            Assert.Empty(await machine.LeftoversAsync());
+            Assert.Empty(await _machine.LeftoversAsync());
         }
     }
 
     [RootFact]
     public async Task LaunchAsync_CellCannotMakeItsDisk_CellEndsWithTheReason()
     {
-        var driver = machine.Driver();
-        var state = machine.State;
+        var driver = _machine.Driver();
+        var state = _machine.State;
         Directory.CreateDirectory(state);
         // Room for the cell's small files, not for the disk's metadata.
         Assert.Equal(0, (await TestMachine.RunAsync(null, "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", state)).Status);
@@ -124,7 +124,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
         {
             var id = (await driver.LaunchAsync(TestMachine.Request() with { DiskBytes = 8L << 30 }, TestMachine.Limit)).Id;
 
-            await machine.Eventually("the cell gives up", async () => (await TestMachine.GetAsync(driver, id)).State == InstanceState.Terminated);
+            await _machine.Eventually("the cell gives up", async () => (await TestMachine.GetAsync(driver, id)).State == InstanceState.Terminated);
 
             Assert.Contains("cannot make the cell's disk", (await TestMachine.GetAsync(driver, id)).StateReason, StringComparison.Ordinal);
         }
@@ -138,20 +138,20 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     [RootFact]
     public async Task LaunchAsync_HostDiskFull_SaysSoAndLeavesNothing()
     {
-        Directory.CreateDirectory(machine.State);
-        Assert.Equal(0, (await TestMachine.RunAsync(null, "mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", machine.State)).Status);
+        Directory.CreateDirectory(_machine.State);
+        Assert.Equal(0, (await TestMachine.RunAsync(null, "mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", _machine.State)).Status);
         try
         {
             var exception = await Assert.ThrowsAsync<DriverException>(() =>
-                machine.Driver().LaunchAsync(TestMachine.Request() with { UserData = new string('x', 16384) }, TestMachine.Limit));
+                _machine.Driver().LaunchAsync(TestMachine.Request() with { UserData = new string('x', 16384) }, TestMachine.Limit));
 
             Assert.Equal(DriverErrorKind.Transient, exception.Kind);
-            Assert.Contains(machine.State, exception.Message, StringComparison.Ordinal);
-            Assert.Empty(await machine.Driver().ListAsync(TestMachine.Limit));
+            Assert.Contains(_machine.State, exception.Message, StringComparison.Ordinal);
+            Assert.Empty(await _machine.Driver().ListAsync(TestMachine.Limit));
         }
         finally
         {
-            await TestMachine.RunAsync(null, "umount", machine.State);
+            await TestMachine.RunAsync(null, "umount", _machine.State);
         }
     }
 
@@ -159,13 +159,13 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task LaunchAsync_CidrOverlapsAnotherBridge_NamesItAndTheOption()
     {
         await using var other = new TestMachine();
-        await machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit);
-        var driver = other.Driver(other.Options() with { Cidr = machine.Cidr });
+        await _machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit);
+        var driver = other.Driver(other.Options() with { Cidr = _machine.Cidr });
 
         var exception = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit));
 
         Assert.Equal(DriverErrorKind.InvalidConfiguration, exception.Kind);
-        Assert.Contains(machine.Bridge, exception.Message, StringComparison.Ordinal);
+        Assert.Contains(_machine.Bridge, exception.Message, StringComparison.Ordinal);
         Assert.Contains("Cidr", exception.Message, StringComparison.Ordinal);
         Assert.Empty(await other.LeftoversAsync());
     }
@@ -174,31 +174,31 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task LaunchAsync_BridgeOfAnotherStateDirectory_IsRefusedAndNotTouched()
     {
         await using var other = new TestMachine();
-        var id = (await machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
-        var driver = other.Driver(other.Options() with { Bridge = machine.Bridge });
+        var id = (await _machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
+        var driver = other.Driver(other.Options() with { Bridge = _machine.Bridge });
 
         var exception = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit));
 
         Assert.Equal(DriverErrorKind.InvalidConfiguration, exception.Kind);
         Assert.Contains("another Bridge", exception.Message, StringComparison.Ordinal);
-        await machine.AskAgentAsync(await TestMachine.GetAsync(machine.Driver(), id), "arguments");
+        await _machine.AskAgentAsync(await TestMachine.GetAsync(_machine.Driver(), id), "arguments");
     }
 
     [RootFact]
     public async Task LaunchAsync_BridgeNameIsAForeignBridge_IsRefusedAndNotTouched()
     {
-        Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", machine.Bridge, "type", "bridge")).Status);
+        Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", _machine.Bridge, "type", "bridge")).Status);
         try
         {
             var exception = await Assert.ThrowsAsync<DriverException>(() =>
-                machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit));
+                _machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit));
 
             Assert.Equal(DriverErrorKind.InvalidConfiguration, exception.Kind);
-            Assert.True(Directory.Exists($"/sys/class/net/{machine.Bridge}"));
+            Assert.True(Directory.Exists($"/sys/class/net/{_machine.Bridge}"));
         }
         finally
         {
-            await TestMachine.RunAsync(null, "ip", "link", "del", machine.Bridge);
+            await TestMachine.RunAsync(null, "ip", "link", "del", _machine.Bridge);
         }
     }
 
@@ -206,7 +206,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public async Task LaunchAsync_NotRoot_SaysWhatToDo()
     {
         var driver = new LocalDriver(
-            machine.Options(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<LocalDriver>.Instance, new LocalCatalog(64, 1L << 40), () => false);
+            _machine.Options(), TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<LocalDriver>.Instance, new LocalCatalog(64, 1L << 40), () => false);
 
         var exception = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit));
 
@@ -217,7 +217,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     [RootFact]
     public async Task LaunchAsync_AgentMissing_NamesIt()
     {
-        var driver = machine.Driver(machine.Options() with { AgentPath = "/nowhere/kip-agent" });
+        var driver = _machine.Driver(_machine.Options() with { AgentPath = "/nowhere/kip-agent" });
 
         var exception = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit));
 
@@ -245,16 +245,16 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
             _ => TestMachine.Request(controller: "controller-b"),
         };
 
-        var exception = await Assert.ThrowsAsync<DriverException>(() => machine.Driver().LaunchAsync(request, TestMachine.Limit));
+        var exception = await Assert.ThrowsAsync<DriverException>(() => _machine.Driver().LaunchAsync(request, TestMachine.Limit));
 
         Assert.Equal(kind, exception.Kind);
-        Assert.False(Directory.Exists(machine.State));
+        Assert.False(Directory.Exists(_machine.State));
     }
 
     [RootFact]
     public async Task ListAsync_TwoControllers_EachSeesAndEndsOnlyItsOwn()
     {
-        var (a, b) = (machine.Driver(), machine.Driver("controller-b"));
+        var (a, b) = (_machine.Driver(), _machine.Driver("controller-b"));
         var ofA = (await a.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
         var ofB = (await b.LaunchAsync(TestMachine.Request(controller: "controller-b"), TestMachine.Limit)).Id;
 
@@ -268,10 +268,10 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     [RootFact]
     public async Task ListAsync_RecordUnreadable_ListsThatCellAndTheOthers()
     {
-        var driver = machine.Driver();
+        var driver = _machine.Driver();
         var good = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
         var bad = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
-        File.WriteAllText(machine.Cell(bad).RecordFile, "{ torn");
+        File.WriteAllText(_machine.Cell(bad).RecordFile, "{ torn");
 
         Assert.Equal(InstanceState.Running, (await TestMachine.GetAsync(driver, good)).State);
         var unreadable = await TestMachine.GetAsync(driver, bad);
@@ -285,7 +285,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task ListAsync_NothingEverLaunched_IsEmpty() => Assert.Empty(await machine.Driver().ListAsync(TestMachine.Limit));
+    public async Task ListAsync_NothingEverLaunched_IsEmpty() => Assert.Empty(await _machine.Driver().ListAsync(TestMachine.Limit));
 
     [Theory]
     [InlineData("bridge-with-a-long-name", "10.1.0.0/16", "/tmp/x")]
@@ -297,7 +297,7 @@ public sealed class LocalDriverTests(ITestOutputHelper output) : IAsyncLifetime
     public void Constructor_WrongOption_IsRefused(string bridge, string cidr, string state)
     {
         var exception = Assert.Throws<DriverException>(() =>
-            machine.Driver(machine.Options() with { Bridge = bridge, Cidr = cidr, StateDirectory = state }));
+            _machine.Driver(_machine.Options() with { Bridge = bridge, Cidr = cidr, StateDirectory = state }));
 
         Assert.Equal(DriverErrorKind.InvalidConfiguration, exception.Kind);
     }

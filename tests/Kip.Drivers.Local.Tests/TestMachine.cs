@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net.Sockets;
 using System.Security.Cryptography;
-using Kip.Drivers.Local.Cells;
+using Kip.Drivers.Local.Instances;
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -24,15 +24,15 @@ internal sealed class TestMachine
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
-    private readonly HashSet<string> controllers = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _controllers = new(StringComparer.Ordinal);
 
-    public TestMachine()
+    public TestMachine(string agent = FakeAgent)
     {
         Directory = System.IO.Directory.CreateTempSubdirectory("kip-local-").FullName;
         Bridge = "kt" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(5));
         Cidr = FreeRange();
         AgentPath = Path.Combine(Directory, "fake-agent");
-        File.WriteAllText(AgentPath, FakeAgent);
+        File.WriteAllText(AgentPath, agent);
         File.SetUnixFileMode(AgentPath, (UnixFileMode)0b111_101_101);
     }
 
@@ -61,8 +61,30 @@ internal sealed class TestMachine
 
     public LocalDriver Driver(LocalDriverOptions options)
     {
-        controllers.Add(options.ControllerId);
+        lock (_controllers)
+        {
+            _controllers.Add(options.ControllerId);
+        }
+
         return new LocalDriver(options, TimeProvider.System, NullLogger<LocalDriver>.Instance);
+    }
+
+    /// <summary>The agent that ./test or ./kip has built, or null.</summary>
+    public static string? RealAgent()
+    {
+        var path = Environment.GetEnvironmentVariable("KIP_AGENT") ?? Path.Combine(RepositoryRoot(), "artifacts", "kip", "agent", "kip-agent");
+        return File.Exists(path) ? path : null;
+    }
+
+    public static string RepositoryRoot()
+    {
+        var directory = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!System.IO.Directory.Exists(Path.Combine(directory.FullName, "samples")))
+        {
+            directory = directory.Parent ?? throw new InvalidOperationException("the tests do not run inside the repository");
+        }
+
+        return directory.FullName;
     }
 
     public static string NewToken() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
@@ -78,7 +100,7 @@ internal sealed class TestMachine
         Tags = new Dictionary<string, string> { [InstanceTags.ControllerId] = controller, [InstanceTags.CellId] = "cell-1" },
     };
 
-    public CellDirectory Cell(string id, string controller = Controller) => new CellStore(State, controller, TimeProvider.System).Get(id);
+    public InstanceDirectory Cell(string id, string controller = Controller) => new InstanceStore(State, controller, TimeProvider.System).Get(id);
 
     /// <summary>Waits until something is so; otherwise the test fails with what it waited for and the cells' consoles.</summary>
     public async Task Eventually(string what, Func<Task<bool>> condition)
@@ -156,7 +178,7 @@ internal sealed class TestMachine
             : [];
         left.AddRange(System.IO.Directory.GetDirectories("/sys/class/net")
             .Select(Path.GetFileName)
-            .Where(name => name == Bridge || ids.Exists(id => name == CellLauncher.LinkName(id!)))
+            .Where(name => name == Bridge || ids.Exists(id => name == InstanceLauncher.LinkName(id!)))
             .Select(name => $"interface {name}"));
         left.AddRange(File.ReadLines("/proc/self/mountinfo").Where(line => line.Contains(Directory, StringComparison.Ordinal)).Select(line => $"mount {line}"));
         left.AddRange((await RunAsync(null, "losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")).Output.Split('\n')
@@ -184,7 +206,7 @@ internal sealed class TestMachine
     /// <summary>Ends every cell and deletes every file of this test.</summary>
     public async Task DisposeAsync()
     {
-        foreach (var driver in controllers.Select(controller => Driver(controller)).ToList())
+        foreach (var driver in _controllers.Select(controller => Driver(controller)).ToList())
         {
             var ids = (await driver.ListAsync(Limit)).Select(instance => instance.Id).ToList();
             await driver.TerminateAsync(ids, Limit);

@@ -17,14 +17,14 @@ internal sealed class Cgroups
 
     private static readonly string[] LimitingControllers = ["cpu", "memory", "pids"];
 
-    private readonly IReadOnlyList<Hierarchy> hierarchies;
+    private readonly IReadOnlyList<Hierarchy> _hierarchies;
 
     public Cgroups(IEnumerable<string> mountInfo)
     {
         var mounted = mountInfo.Select(Hierarchy.Parse).OfType<Hierarchy>().DistinctBy(hierarchy => hierarchy.Path).ToList();
-        // Beside version 1 hierarchies, version 2 has no controllers and nothing to limit; it still has to be cleaned.
-        var mixed = mounted.Exists(hierarchy => !hierarchy.IsVersion2 && hierarchy.Controls("memory"));
-        hierarchies = [.. mounted.Select(hierarchy => hierarchy with { IsUsed = !hierarchy.IsVersion2 || !mixed })];
+        // Moving a process costs milliseconds for each hierarchy. In those that limit nothing runc makes the groups it needs by itself;
+        // they still have to be cleaned.
+        _hierarchies = [.. mounted.Select(hierarchy => hierarchy with { IsUsed = Array.Exists(LimitingControllers, hierarchy.Controls) })];
     }
 
     public static Cgroups OfThisMachine() => new(File.ReadLines("/proc/self/mountinfo"));
@@ -34,13 +34,13 @@ internal sealed class Cgroups
 
     /// <summary>A controller that limits need and that no hierarchy has, or null.</summary>
     public string? MissingController() =>
-        LimitingControllers.FirstOrDefault(name => !hierarchies.Any(hierarchy => hierarchy.IsUsed && hierarchy.Controls(name)));
+        LimitingControllers.FirstOrDefault(name => !_hierarchies.Any(hierarchy => hierarchy.IsUsed && hierarchy.Controls(name)));
 
     /// <summary>Makes the groups of a cell, with its limits, and returns those its own processes have to join.</summary>
     public IReadOnlyList<string> Create(string id, LocalType type)
     {
         var join = new List<string>();
-        foreach (var hierarchy in hierarchies.Where(hierarchy => hierarchy.IsUsed))
+        foreach (var hierarchy in _hierarchies.Where(hierarchy => hierarchy.IsUsed))
         {
             var cell = Path.Combine(hierarchy.Path, Root, id);
             var system = Path.Combine(cell, "system");
@@ -84,7 +84,7 @@ internal sealed class Cgroups
     public IReadOnlySet<int> Processes(string id)
     {
         var processes = new HashSet<int>();
-        foreach (var group in hierarchies.SelectMany(hierarchy => GroupsDeepestFirst(Path.Combine(hierarchy.Path, Root, id))))
+        foreach (var group in _hierarchies.SelectMany(hierarchy => GroupsDeepestFirst(Path.Combine(hierarchy.Path, Root, id))))
         {
             try
             {
@@ -105,7 +105,7 @@ internal sealed class Cgroups
     public async Task RemoveAsync(string id, TimeProvider timeProvider, CancellationToken cancellationToken)
     {
         var start = timeProvider.GetTimestamp();
-        foreach (var hierarchy in hierarchies)
+        foreach (var hierarchy in _hierarchies)
         {
             var cell = Path.Combine(hierarchy.Path, Root, id);
             while (Directory.Exists(cell))
@@ -128,7 +128,7 @@ internal sealed class Cgroups
     /// <summary>Removes the common parent of all cells if it is empty.</summary>
     public void RemoveRootIfEmpty()
     {
-        foreach (var hierarchy in hierarchies)
+        foreach (var hierarchy in _hierarchies)
         {
             TryRemove(Path.Combine(hierarchy.Path, Root));
         }

@@ -10,13 +10,13 @@ internal sealed class FileLock : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
-    private readonly SafeFileHandle handle;
-    private readonly string path;
+    private readonly SafeFileHandle _handle;
+    private readonly string _path;
 
     private FileLock(SafeFileHandle handle, string path)
     {
-        this.handle = handle;
-        this.path = path;
+        _handle = handle;
+        _path = path;
     }
 
     /// <summary>Waits for the lock; the file is made when it is not there.</summary>
@@ -61,9 +61,9 @@ internal sealed class FileLock : IDisposable
     }
 
     /// <summary>Removes the file while the lock is held, so that nobody is left waiting for a file that is gone without noticing.</summary>
-    public void DeleteFile() => File.Delete(path);
+    public void DeleteFile() => File.Delete(_path);
 
-    public void Dispose() => handle.Dispose();
+    public void Dispose() => _handle.Dispose();
 
     private static FileLock? TryAcquire(string path, bool create, int kind)
     {

@@ -16,23 +16,23 @@ internal sealed class Bridge
     private const string HardwareAddressPrefix = "02:4b:49:";
     private const string Devices = "/sys/class/net";
 
-    private readonly string name;
-    private readonly Ipv4Range range;
-    private readonly string hardwareAddress;
-    private readonly TimeProvider timeProvider;
-    private readonly IpForwarding forwarding;
+    private readonly string _name;
+    private readonly Ipv4Range _range;
+    private readonly string _hardwareAddress;
+    private readonly TimeProvider _timeProvider;
+    private readonly IpForwarding _forwarding;
 
     public Bridge(string name, Ipv4Range range, string stateDirectory, TimeProvider timeProvider)
     {
-        this.name = name;
-        this.range = range;
-        this.timeProvider = timeProvider;
-        forwarding = new IpForwarding(timeProvider);
+        _name = name;
+        _range = range;
+        _timeProvider = timeProvider;
+        _forwarding = new IpForwarding(timeProvider);
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(stateDirectory));
-        hardwareAddress = string.Create(CultureInfo.InvariantCulture, $"{HardwareAddressPrefix}{hash[0]:x2}:{hash[1]:x2}:{hash[2]:x2}");
+        _hardwareAddress = string.Create(CultureInfo.InvariantCulture, $"{HardwareAddressPrefix}{hash[0]:x2}:{hash[1]:x2}:{hash[2]:x2}");
     }
 
-    public string Gateway => Ipv4Range.ToText(range.First + 1);
+    public string Gateway => Ipv4Range.ToText(_range.First + 1);
 
     /// <summary>Whether some local driver, not necessarily this one, has a bridge on this machine.</summary>
     public static bool AnyOnThisMachine() => Directory.EnumerateDirectories(Devices)
@@ -44,20 +44,20 @@ internal sealed class Bridge
     {
         if (!Exists())
         {
-            return HostRoutes.FindOverlap(range, except: name) is { } taken
-                ? ($"the address range {range} overlaps {taken}", "give the local driver another Cidr")
+            return HostRoutes.FindOverlap(_range, except: _name) is { } taken
+                ? ($"the address range {_range} overlaps {taken}", "give the local driver another Cidr")
                 : null;
         }
 
         if (!IsOurs())
         {
-            return ($"the name {name} is taken by a network interface that does not belong to this state directory",
+            return ($"the name {_name} is taken by a network interface that does not belong to this state directory",
                 "give the local driver another Bridge, or remove that interface");
         }
 
-        foreach (var route in HostRoutes.Read().Where(route => route.Interface == name && route.Range != range))
+        foreach (var route in HostRoutes.Read().Where(route => route.Interface == _name && route.Range != _range))
         {
-            return ($"the bridge {name} serves cells in {route.Range}, not in {range}",
+            return ($"the bridge {_name} serves cells in {route.Range}, not in {_range}",
                 "end these cells, or give the local driver another Bridge or that Cidr");
         }
 
@@ -74,7 +74,7 @@ internal sealed class Bridge
         }
 
         // The route comes with the address, last of all: where it is, everything is.
-        if (Exists() && HostRoutes.Read().Any(route => route.Interface == name && route.Range == range))
+        if (Exists() && HostRoutes.Read().Any(route => route.Interface == _name && route.Range == _range))
         {
             return;
         }
@@ -83,26 +83,26 @@ internal sealed class Bridge
             "nft",
             ["-f", "-"],
             $$"""
-            table ip {{name}}
-            delete table ip {{name}}
-            table ip {{name}} {
+            table ip {{_name}}
+            delete table ip {{_name}}
+            table ip {{_name}} {
                 chain postrouting {
                     type nat hook postrouting priority srcnat
-                    ip saddr {{range}} ip daddr != {{range}} masquerade
+                    ip saddr {{_range}} ip daddr != {{_range}} masquerade
                 }
             }
 
             """,
-            timeProvider,
+            _timeProvider,
             cancellationToken);
-        var create = Exists() ? "" : $"link add name {name} address {hardwareAddress} type bridge\n";
+        var create = Exists() ? "" : $"link add name {_name} address {_hardwareAddress} type bridge\n";
         var device = Command.RunAsync(
             "ip",
             ["-batch", "-"],
-            $"{create}link set dev {name} up\naddr replace {Gateway}/{range.PrefixLength} dev {name}\n",
-            timeProvider,
+            $"{create}link set dev {_name} up\naddr replace {Gateway}/{_range.PrefixLength} dev {_name}\n",
+            _timeProvider,
             cancellationToken);
-        await Task.WhenAll(masquerading, device, forwarding.EnableAsync(cancellationToken));
+        await Task.WhenAll(masquerading, device, _forwarding.EnableAsync(cancellationToken));
     }
 
     /// <summary>Removes the bridge and all that was set up for it, if it is this state directory's.</summary>
@@ -115,13 +115,13 @@ internal sealed class Bridge
                 return;
             }
 
-            await Command.RunAsync("ip", ["link", "delete", "dev", name], "", timeProvider, cancellationToken);
+            await Command.RunAsync("ip", ["link", "delete", "dev", _name], "", _timeProvider, cancellationToken);
         }
 
         // Declaring the table first makes deleting it right also when it is gone already.
         await Task.WhenAll(
-            Command.RunAsync("nft", ["-f", "-"], $"table ip {name}\ndelete table ip {name}\n", timeProvider, cancellationToken),
-            forwarding.RestoreAsync(cancellationToken));
+            Command.RunAsync("nft", ["-f", "-"], $"table ip {_name}\ndelete table ip {_name}\n", _timeProvider, cancellationToken),
+            _forwarding.RestoreAsync(cancellationToken));
     }
 
     /// <summary>Makes the link of one cell; its inner end appears as eth0 in the network namespace of <paramref name="init"/>.</summary>
@@ -137,8 +137,8 @@ internal sealed class Bridge
             ["-batch", "-"],
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"link add name {link} mtu {mtu} type veth peer name eth0 address {inner} mtu {mtu} netns {init}\nlink set dev {link} master {name} up\n"),
-            timeProvider,
+                $"link add name {link} mtu {mtu} type veth peer name eth0 address {inner} mtu {mtu} netns {init}\nlink set dev {link} master {_name} up\n"),
+            _timeProvider,
             cancellationToken);
     }
 
@@ -153,7 +153,7 @@ internal sealed class Bridge
 
         try
         {
-            await Command.RunAsync("ip", ["link", "delete", "dev", link], "", timeProvider, cancellationToken);
+            await Command.RunAsync("ip", ["link", "delete", "dev", link], "", _timeProvider, cancellationToken);
         }
         catch (DriverException) when (!Directory.Exists(device))
         {
@@ -181,8 +181,8 @@ internal sealed class Bridge
         }
     }
 
-    private bool Exists() => Directory.Exists(Path.Combine(Devices, name));
+    private bool Exists() => Directory.Exists(Path.Combine(Devices, _name));
 
     private bool IsOurs() =>
-        Directory.Exists(Path.Combine(Devices, name, "bridge")) && Read(Path.Combine(Devices, name), "address") == hardwareAddress;
+        Directory.Exists(Path.Combine(Devices, _name, "bridge")) && Read(Path.Combine(Devices, _name), "address") == _hardwareAddress;
 }

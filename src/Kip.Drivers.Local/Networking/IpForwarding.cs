@@ -10,16 +10,16 @@ internal sealed class IpForwarding(TimeProvider timeProvider, string directory =
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    private readonly string lockFile = Path.Combine(directory, "kip-local.lock");
-    private readonly string changedMarker = Path.Combine(directory, "kip-local.ip_forward");
+    private readonly string _lockFile = Path.Combine(directory, "kip-local.lock");
+    private readonly string _changedMarker = Path.Combine(directory, "kip-local.ip_forward");
 
     public async Task EnableAsync(CancellationToken cancellationToken)
     {
-        using var machine = await FileLock.AcquireAsync(lockFile, Patience, timeProvider, cancellationToken);
+        using var machine = await FileLock.AcquireAsync(_lockFile, Patience, timeProvider, cancellationToken);
         if ((await File.ReadAllTextAsync(setting, cancellationToken)).Trim() == "0")
         {
             // First the note, then the change: killed in between, the worst is to write a 0 over a 0 later.
-            await File.WriteAllTextAsync(changedMarker, "0\n", cancellationToken);
+            await File.WriteAllTextAsync(_changedMarker, "0\n", cancellationToken);
             await File.WriteAllTextAsync(setting, "1\n", cancellationToken);
         }
     }
@@ -27,16 +27,16 @@ internal sealed class IpForwarding(TimeProvider timeProvider, string directory =
     /// <summary>Puts the setting back unless another bridge of the local driver needs it.</summary>
     public async Task RestoreAsync(CancellationToken cancellationToken)
     {
-        using var machine = await FileLock.AcquireAsync(lockFile, Patience, timeProvider, cancellationToken);
+        using var machine = await FileLock.AcquireAsync(_lockFile, Patience, timeProvider, cancellationToken);
         if (Bridge.AnyOnThisMachine())
         {
             return;
         }
 
-        if (File.Exists(changedMarker))
+        if (File.Exists(_changedMarker))
         {
             await File.WriteAllTextAsync(setting, "0\n", cancellationToken);
-            File.Delete(changedMarker);
+            File.Delete(_changedMarker);
         }
 
         machine.DeleteFile();

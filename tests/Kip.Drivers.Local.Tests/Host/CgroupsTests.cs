@@ -8,9 +8,9 @@ public sealed class CgroupsTests : IDisposable
 
     private static readonly LocalType Small = new LocalCatalog(64, 1L << 40).Find("local.small");
 
-    private readonly string root = Directory.CreateTempSubdirectory("kip-cgroup-").FullName;
+    private readonly string _root = Directory.CreateTempSubdirectory("kip-cgroup-").FullName;
 
-    public void Dispose() => Directory.Delete(root, recursive: true);
+    public void Dispose() => Directory.Delete(_root, recursive: true);
 
     [Fact]
     public void Create_Version2Only_LimitsTheCellAndHandsControllersDown()
@@ -18,17 +18,17 @@ public sealed class CgroupsTests : IDisposable
         // What the kernel would make of each mkdir.
         foreach (var group in new[] { "", "kip", $"kip/{Id}", $"kip/{Id}/system", $"kip/{Id}/pods" })
         {
-            Directory.CreateDirectory(Path.Combine(root, group));
-            File.WriteAllText(Path.Combine(root, group, "cgroup.subtree_control"), "");
+            Directory.CreateDirectory(Path.Combine(_root, group));
+            File.WriteAllText(Path.Combine(_root, group, "cgroup.subtree_control"), "");
         }
 
-        File.WriteAllText(Path.Combine(root, "cgroup.controllers"), "cpuset cpu io memory hugetlb pids rdma\n");
-        var cgroups = new Cgroups([$"30 24 0:26 / {root} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"]);
+        File.WriteAllText(Path.Combine(_root, "cgroup.controllers"), "cpuset cpu io memory hugetlb pids rdma\n");
+        var cgroups = new Cgroups([$"30 24 0:26 / {_root} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate"]);
 
         var join = cgroups.Create(Id, Small);
 
         Assert.Null(cgroups.MissingController());
-        Assert.Equal([Path.Combine(root, "kip", Id, "system")], join);
+        Assert.Equal([Path.Combine(_root, "kip", Id, "system")], join);
         Assert.Equal("+cpuset +cpu +io +memory +pids", Read("kip/cgroup.subtree_control"));
         Assert.Equal("+cpuset +cpu +io +memory +pids", Read($"kip/{Id}/pods/cgroup.subtree_control"));
         Assert.Equal("", Read($"kip/{Id}/system/cgroup.subtree_control"));
@@ -40,7 +40,7 @@ public sealed class CgroupsTests : IDisposable
     [Fact]
     public void MissingController_EmptyVersion2Only_NamesOne()
     {
-        var cgroups = new Cgroups([$"30 24 0:26 / {root} rw - cgroup2 cgroup2 rw", "31 24 0:27 / /tmp rw - tmpfs tmpfs rw"]);
+        var cgroups = new Cgroups([$"30 24 0:26 / {_root} rw - cgroup2 cgroup2 rw", "31 24 0:27 / /tmp rw - tmpfs tmpfs rw"]);
 
         Assert.Equal("cpu", cgroups.MissingController());
     }
@@ -69,5 +69,5 @@ public sealed class CgroupsTests : IDisposable
         Assert.DoesNotContain(Directory.GetDirectories("/sys/fs/cgroup").Append("/sys/fs/cgroup"), group => Directory.Exists(Path.Combine(group, "kip", id)));
     }
 
-    private string Read(string file) => File.ReadAllText(Path.Combine(root, file));
+    private string Read(string file) => File.ReadAllText(Path.Combine(_root, file));
 }

@@ -4,11 +4,11 @@ namespace Kip.Drivers.Local.Tests.Host;
 
 public sealed class FileLockTests : IDisposable
 {
-    private readonly string directory = Directory.CreateTempSubdirectory("kip-lock-").FullName;
+    private readonly string _directory = Directory.CreateTempSubdirectory("kip-lock-").FullName;
 
-    private string LockPath => Path.Combine(directory, "lock");
+    private string LockPath => Path.Combine(_directory, "lock");
 
-    public void Dispose() => Directory.Delete(directory, recursive: true);
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
 
     [Fact]
     public void TryAcquire_HeldElsewhereInThisProcess_IsNull()

@@ -3,13 +3,13 @@ using System.Globalization;
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
 
-namespace Kip.Drivers.Local.Cells;
+namespace Kip.Drivers.Local.Instances;
 
 /// <summary>Starts the first process of a cell whose directory is there, and connects it.</summary>
-internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, Bridge bridge, Cgroups cgroups, TimeProvider timeProvider)
+internal sealed class InstanceLauncher(LocalDriverOptions options, Ipv4Range range, Bridge bridge, Cgroups cgroups, TimeProvider timeProvider)
 {
-    /// <summary>The image every pod's sandbox is made of.</summary>
-    public const string SandboxImage = "registry.k8s.io/pause:3.6";
+    // The image every pod's sandbox is made of.
+    private const string SandboxImage = "registry.k8s.io/pause:3.6";
 
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
@@ -19,11 +19,19 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "TZ",
     ];
 
+    /// <summary>What the cell's PID 1 runs.</summary>
+    public static string InitScript() => Resource("cell-init");
+
+    /// <summary>What the cell's containerd is configured with.</summary>
+    public static string ContainerdConfiguration() => Resource("containerd.toml")
+        .Replace("${SANDBOX_IMAGE}", SandboxImage, StringComparison.Ordinal)
+        .Replace("${CNI_PLUGINS}", Tools.FindCniPlugins(), StringComparison.Ordinal);
+
     /// <summary>Name of the host's end of a cell's link. At most 15 characters may be.</summary>
     public static string LinkName(string id) => "k" + id[2..16];
 
     public async Task LaunchAsync(
-        CellDirectory directory, CellRecord record, LocalType type, long diskBytes, CancellationToken cancellationToken)
+        InstanceDirectory directory, InstanceRecord record, LocalType type, long diskBytes, CancellationToken cancellationToken)
     {
         using var limit = new CancellationTokenSource(StartLimit, timeProvider);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
@@ -52,6 +60,14 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
         }
     }
 
+    private static string Resource(string name)
+    {
+        using var stream = typeof(InstanceLauncher).Assembly.GetManifestResourceStream(name)
+            ?? throw new InvalidOperationException($"the resource {name} is missing from this assembly");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
     private static async Task<ProcessIdentity> ReadInitAsync(Process starter, CancellationToken cancellationToken)
     {
         var line = await starter.StandardOutput.ReadLineAsync(cancellationToken);
@@ -65,7 +81,7 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
             ?? throw new DriverException(DriverErrorKind.Transient, "the cell's first process ended at once");
     }
 
-    private ProcessStartInfo Describe(CellDirectory directory, CellRecord record, long diskBytes, IReadOnlyList<string> groups)
+    private ProcessStartInfo Describe(InstanceDirectory directory, InstanceRecord record, long diskBytes, IReadOnlyList<string> groups)
     {
         var start = new ProcessStartInfo("setsid")
         {
@@ -106,8 +122,6 @@ internal sealed class CellLauncher(LocalDriverOptions options, Ipv4Range range, 
         start.Environment["CELL_PREFIX_LENGTH"] = range.PrefixLength.ToString(CultureInfo.InvariantCulture);
         start.Environment["CELL_GATEWAY"] = bridge.Gateway;
         start.Environment["CELL_DISK_BYTES"] = diskBytes.ToString(CultureInfo.InvariantCulture);
-        start.Environment["CELL_SANDBOX_IMAGE"] = SandboxImage;
-        start.Environment["CELL_CNI_PLUGINS"] = Tools.FindCniPlugins();
         return start;
     }
 }

@@ -1,20 +1,20 @@
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
 
-namespace Kip.Drivers.Local.Cells;
+namespace Kip.Drivers.Local.Instances;
 
 /// <summary>
 /// Ends a cell and removes all of it, whatever state it is in. Every step may find its work done, so that removing can be repeated after
 /// it was cut off anywhere, and be done by two processes at once.
 /// </summary>
-internal sealed class CellRemover(CellStore store, Bridge bridge, Cgroups cgroups, TimeProvider timeProvider)
+internal sealed class InstanceRemover(InstanceStore store, Bridge bridge, Cgroups cgroups, TimeProvider timeProvider)
 {
     private static readonly TimeSpan LaunchPatience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan LoopPatience = TimeSpan.FromSeconds(20);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(5);
 
     /// <summary>Ends and removes a cell; nothing happens when it is gone.</summary>
-    public async Task RemoveAsync(CellDirectory cell, CancellationToken cancellationToken)
+    public async Task RemoveAsync(InstanceDirectory cell, CancellationToken cancellationToken)
     {
         var (state, reason) = cell.ReadState();
         cell.MarkTerminating();
@@ -36,7 +36,7 @@ internal sealed class CellRemover(CellStore store, Bridge bridge, Cgroups cgroup
     }
 
     /// <summary>Removes a cell that the caller has locked.</summary>
-    public async Task RemoveLockedAsync(CellDirectory cell, string? reason, bool remember, CancellationToken cancellationToken)
+    public async Task RemoveLockedAsync(InstanceDirectory cell, string? reason, bool remember, CancellationToken cancellationToken)
     {
         if (cell.ReadInit() is { } init && init.IsAlive())
         {
@@ -46,7 +46,7 @@ internal sealed class CellRemover(CellStore store, Bridge bridge, Cgroups cgroup
 
         await cgroups.KillAsync(cell.Id, timeProvider, cancellationToken);
         await Task.WhenAll(
-            bridge.DisconnectAsync(CellLauncher.LinkName(cell.Id), cancellationToken),
+            bridge.DisconnectAsync(InstanceLauncher.LinkName(cell.Id), cancellationToken),
             WaitForLoopDeviceAsync(cell, cancellationToken),
             cgroups.RemoveAsync(cell.Id, timeProvider, cancellationToken));
 
@@ -71,12 +71,12 @@ internal sealed class CellRemover(CellStore store, Bridge bridge, Cgroups cgroup
 
         if (grave is not null)
         {
-            CellStore.Delete(grave);
+            InstanceStore.Delete(grave);
         }
     }
 
     // The kernel detaches the disk's loop device when the mount namespace is gone, a moment after its last process.
-    private async Task WaitForLoopDeviceAsync(CellDirectory cell, CancellationToken cancellationToken)
+    private async Task WaitForLoopDeviceAsync(InstanceDirectory cell, CancellationToken cancellationToken)
     {
         var start = timeProvider.GetTimestamp();
         while (LoopDeviceOf(cell.DiskFile) is { } device)

@@ -1,9 +1,9 @@
 using System.Text.Json.Serialization;
 
-namespace Kip.Drivers.Local.Cells;
+namespace Kip.Drivers.Local.Instances;
 
 /// <summary>What was decided about a cell before anything of it was made. Never changed afterwards.</summary>
-internal sealed record CellRecord
+internal sealed record InstanceRecord
 {
     public required string Id { get; init; }
 
@@ -44,5 +44,5 @@ internal sealed record CellRecord
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UseStringEnumConverter = true,
     WriteIndented = true)]
-[JsonSerializable(typeof(CellRecord))]
-internal sealed partial class CellsJsonContext : JsonSerializerContext;
+[JsonSerializable(typeof(InstanceRecord))]
+internal sealed partial class InstanceJsonContext : JsonSerializerContext;

@@ -1,30 +1,30 @@
 using System.Diagnostics;
-using Kip.Drivers.Local.Cells;
+using Kip.Drivers.Local.Instances;
 using Kip.Drivers.Local.Host;
 
-namespace Kip.Drivers.Local.Tests.Cells;
+namespace Kip.Drivers.Local.Tests.Instances;
 
-public sealed class CellRemoverTests : IAsyncLifetime
+public sealed class InstanceRemoverTests : IAsyncLifetime
 {
-    private readonly TestMachine machine = new();
+    private readonly TestMachine _machine = new();
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    public Task DisposeAsync() => machine.DisposeAsync();
+    public Task DisposeAsync() => _machine.DisposeAsync();
 
     [RootFact]
     public async Task TerminateAsync_RunningCell_LeavesNothing()
     {
-        var driver = machine.Driver();
+        var driver = _machine.Driver();
         var forwarding = await File.ReadAllTextAsync("/proc/sys/net/ipv4/ip_forward");
         var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
-        await machine.ContainerdReadyAsync(machine.Cell(id).ReadInit()!.Id);
+        await _machine.ContainerdReadyAsync(_machine.Cell(id).ReadInit()!.Id);
         Assert.Equal("1", (await File.ReadAllTextAsync("/proc/sys/net/ipv4/ip_forward")).Trim());
-        Assert.NotEqual([], await machine.LeftoversAsync());
+        Assert.NotEqual([], await _machine.LeftoversAsync());
 
         await driver.TerminateAsync([id], TestMachine.Limit);
 
-        Assert.Empty(await machine.LeftoversAsync());
+        Assert.Empty(await _machine.LeftoversAsync());
         Assert.Equal(InstanceState.Terminated, (await TestMachine.GetAsync(driver, id)).State);
         // Other tests may have bridges now; without any, the setting is what it was.
         Assert.True(Local.Networking.Bridge.AnyOnThisMachine() || await File.ReadAllTextAsync("/proc/sys/net/ipv4/ip_forward") == forwarding || forwarding.Trim() == "1");
@@ -33,61 +33,61 @@ public sealed class CellRemoverTests : IAsyncLifetime
     [RootFact]
     public async Task TerminateAsync_TwiceAtOnceAndAgain_IsNoError()
     {
-        var id = (await machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
+        var id = (await _machine.Driver().LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
 
-        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => machine.Driver().TerminateAsync([id], TestMachine.Limit))));
-        await machine.Driver().TerminateAsync([id, "i-unknown", "../../etc"], TestMachine.Limit);
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => _machine.Driver().TerminateAsync([id], TestMachine.Limit))));
+        await _machine.Driver().TerminateAsync([id, "i-unknown", "../../etc"], TestMachine.Limit);
 
-        Assert.Empty(await machine.LeftoversAsync());
+        Assert.Empty(await _machine.LeftoversAsync());
     }
 
     [RootFact]
     public async Task TerminateAsync_AnyOfItsProcessesKilledBefore_LeavesNothing()
     {
-        var driver = machine.Driver();
+        var driver = _machine.Driver();
         foreach (var victim in new[] { "init", "containerd", "busybox", "sh" })
         {
             var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
-            var init = machine.Cell(id).ReadInit()!.Id;
-            await machine.ContainerdReadyAsync(init);
-            await machine.AskAgentAsync(await TestMachine.GetAsync(driver, id), "arguments");
+            var init = _machine.Cell(id).ReadInit()!.Id;
+            await _machine.ContainerdReadyAsync(init);
+            await _machine.AskAgentAsync(await TestMachine.GetAsync(driver, id), "arguments");
             var victims = victim == "init" ? [init] : TestMachine.ProcessesOf(id, victim);
             Assert.NotEmpty(victims);
             victims.ForEach(ProcessIdentity.Kill);
 
             await driver.TerminateAsync([id], TestMachine.Limit);
 
-            Assert.Empty(await machine.LeftoversAsync());
+            Assert.Empty(await _machine.LeftoversAsync());
         }
     }
 
     [RootFact]
     public async Task TerminateAsync_InitKilled_IsListedWithTheReasonAndRemovedByTheNextCall()
     {
-        var driver = machine.Driver();
+        var driver = _machine.Driver();
         var id = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
-        ProcessIdentity.Kill(machine.Cell(id).ReadInit()!.Id);
-        await machine.Eventually("the kill is noticed", async () => (await TestMachine.GetAsync(driver, id)).State == InstanceState.Terminated);
+        ProcessIdentity.Kill(_machine.Cell(id).ReadInit()!.Id);
+        await _machine.Eventually("the kill is noticed", async () => (await TestMachine.GetAsync(driver, id)).State == InstanceState.Terminated);
 
         await driver.TerminateAsync([], TestMachine.Limit);
 
         Assert.Equal("the cell's first process ended", (await TestMachine.GetAsync(driver, id)).StateReason);
-        Assert.Empty(await machine.LeftoversAsync());
+        Assert.Empty(await _machine.LeftoversAsync());
     }
 
     [RootFact]
     public async Task TerminateAsync_LauncherKilledAfterAnyStep_LeavesNothing()
     {
-        var driver = machine.Driver();
+        var driver = _machine.Driver();
         string[] steps = ["directory being written", "directory", "control groups", "first process, not noted", "first process, not connected", "link"];
         for (var last = 0; last < steps.Length; last++)
         {
             var token = TestMachine.NewToken();
-            var store = new CellStore(machine.State, TestMachine.Controller, TimeProvider.System);
+            var store = new InstanceStore(_machine.State, TestMachine.Controller, TimeProvider.System);
             var id = store.InstanceId(token);
             var draft = store.GetDraft(id);
             Directory.CreateDirectory(Path.GetDirectoryName(draft.Path)!);
-            draft.Write(Record(id), "{}", "", null);
+            draft.Write(Record(id), "{}", "", "", null);
             Process? init = null;
             if (last >= 1)
             {
@@ -104,26 +104,26 @@ public sealed class CellRemoverTests : IAsyncLifetime
                 var join = string.Join(' ', Directory.GetDirectories("/sys/fs/cgroup").Append("/sys/fs/cgroup")
                     .Select(group => Path.Combine(group, "kip", id, "system", "cgroup.procs")).Where(File.Exists));
                 init = Process.Start("sh", ["-c", $"for group in {join}; do echo 0 >$group; done; exec sleep 1000"]);
-                await machine.Eventually("the process has joined", () => Cgroups.OfThisMachine().Processes(id).Count > 0
+                await _machine.Eventually("the process has joined", () => Cgroups.OfThisMachine().Processes(id).Count > 0
                     && TestMachine.ProcessesOf(id, "sleep").Count > 0);
             }
 
             if (last >= 4)
             {
-                machine.Cell(id).WriteInit(ProcessIdentity.Find(init!.Id)!);
+                _machine.Cell(id).WriteInit(ProcessIdentity.Find(init!.Id)!);
             }
 
             if (last >= 5)
             {
-                Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", CellLauncher.LinkName(id), "type", "bridge")).Status);
+                Assert.Equal(0, (await TestMachine.RunAsync(null, "ip", "link", "add", InstanceLauncher.LinkName(id), "type", "bridge")).Status);
             }
 
             if (last == 0)
             {
-                // Nobody knows of it yet; whoever launches next clears it away.
+                // Nobody knows of it yet, but it holds user data.
                 Assert.Empty(await driver.ListAsync(TestMachine.Limit));
-                var next = (await driver.LaunchAsync(TestMachine.Request(), TestMachine.Limit)).Id;
-                await driver.TerminateAsync([next], TestMachine.Limit);
+                await driver.TerminateAsync([], TestMachine.Limit);
+                Assert.Empty(Directory.GetDirectories(Path.GetDirectoryName(draft.Path)!));
             }
             else
             {
@@ -132,7 +132,7 @@ public sealed class CellRemoverTests : IAsyncLifetime
                 await driver.TerminateAsync([id], TestMachine.Limit);
             }
 
-            var left = await machine.LeftoversAsync();
+            var left = await _machine.LeftoversAsync();
             Assert.True(left.Count == 0, $"killed after \"{steps[last]}\": {string.Join("; ", left)}");
             init?.Dispose();
         }
@@ -141,18 +141,18 @@ public sealed class CellRemoverTests : IAsyncLifetime
     [RootFact]
     public async Task ListAsync_LaunchUnderWay_IsPending()
     {
-        var store = new CellStore(machine.State, TestMachine.Controller, TimeProvider.System);
+        var store = new InstanceStore(_machine.State, TestMachine.Controller, TimeProvider.System);
         var cell = store.Get(store.InstanceId(TestMachine.NewToken()));
-        cell.Write(Record(cell.Id), "{}", "", null);
+        cell.Write(Record(cell.Id), "{}", "", "", null);
         using (FileLock.TryAcquire(cell.LockFile))
         {
-            Assert.Equal(InstanceState.Pending, (await TestMachine.GetAsync(machine.Driver(), cell.Id)).State);
+            Assert.Equal(InstanceState.Pending, (await TestMachine.GetAsync(_machine.Driver(), cell.Id)).State);
         }
 
-        Assert.Equal(InstanceState.Terminated, (await TestMachine.GetAsync(machine.Driver(), cell.Id)).State);
+        Assert.Equal(InstanceState.Terminated, (await TestMachine.GetAsync(_machine.Driver(), cell.Id)).State);
     }
 
-    private static CellRecord Record(string id) => new()
+    private static InstanceRecord Record(string id) => new()
     {
         Id = id,
         InstanceType = "local.nano",

@@ -1,13 +1,13 @@
 using System.Text.Json;
 using Kip.Drivers.Local.Host;
 
-namespace Kip.Drivers.Local.Cells;
+namespace Kip.Drivers.Local.Instances;
 
 /// <summary>
 /// The directory of one cell. It appears complete, by a rename, before anything else of the cell is made, and goes, by a rename, after
 /// everything else is gone. While the cell is launched or removed, whoever does it holds <see cref="LockFile"/>.
 /// </summary>
-internal sealed class CellDirectory(string path)
+internal sealed class InstanceDirectory(string path)
 {
     public string Path => path;
 
@@ -21,6 +21,8 @@ internal sealed class CellDirectory(string path)
 
     public string InitScript => In("cell-init");
 
+    public string ContainerdConfiguration => In("containerd.toml");
+
     public string RecordFile => In("instance.json");
 
     public string DiskFile => In("disk.img");
@@ -32,7 +34,7 @@ internal sealed class CellDirectory(string path)
     private string TerminatingMarker => In("terminating");
 
     /// <summary>Fills a directory that nobody knows of yet.</summary>
-    public void Write(CellRecord record, string userData, string initScript, string? resolverConfiguration)
+    public void Write(InstanceRecord record, string userData, string initScript, string containerdConfiguration, string? resolverConfiguration)
     {
         Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         var secret = new FileStreamOptions
@@ -47,6 +49,7 @@ internal sealed class CellDirectory(string path)
         }
 
         File.WriteAllText(InitScript, initScript);
+        File.WriteAllText(ContainerdConfiguration, containerdConfiguration);
         if (resolverConfiguration is not null)
         {
             File.WriteAllText(In("resolv.conf"), resolverConfiguration);
@@ -56,7 +59,7 @@ internal sealed class CellDirectory(string path)
     }
 
     /// <summary>The record, or null when the file is gone, or is not what was written (a torn disk, somebody's editor).</summary>
-    public CellRecord? ReadRecord() => ReadRecord(RecordFile);
+    public InstanceRecord? ReadRecord() => ReadRecord(RecordFile);
 
     /// <summary>Notes the cell's first process, from then on the measure of whether it lives.</summary>
     public void WriteInit(ProcessIdentity init) => WriteAtomically(InitFile, init.ToString());
@@ -98,11 +101,11 @@ internal sealed class CellDirectory(string path)
         return (InstanceState.Terminated, "the process that launched the cell ended before the cell had started");
     }
 
-    public static CellRecord? ReadRecord(string file)
+    public static InstanceRecord? ReadRecord(string file)
     {
         try
         {
-            return TryRead(file) is { } text ? JsonSerializer.Deserialize(text, CellsJsonContext.Default.CellRecord) : null;
+            return TryRead(file) is { } text ? JsonSerializer.Deserialize(text, InstanceJsonContext.Default.InstanceRecord) : null;
         }
         catch (JsonException)
         {
@@ -110,8 +113,8 @@ internal sealed class CellDirectory(string path)
         }
     }
 
-    public static void WriteRecord(string file, CellRecord record) =>
-        WriteAtomically(file, JsonSerializer.Serialize(record, CellsJsonContext.Default.CellRecord));
+    public static void WriteRecord(string file, InstanceRecord record) =>
+        WriteAtomically(file, JsonSerializer.Serialize(record, InstanceJsonContext.Default.InstanceRecord));
 
     private static void WriteAtomically(string file, string text)
     {
