@@ -37,7 +37,7 @@ build_kip() {
         say "building (once)"
         local log; log=$(mktemp)
         if ! { dotnet publish "$ROOT/src/Kip.Agent" -c Release -o "$out/agent" --nologo -v q \
-            && dotnet publish "$ROOT/src/Kip.Host" -c Release -o "$out" --nologo -v q -r linux-x64 --self-contained false -p:PublishReadyToRun=true; } >"$log" 2>&1; then
+            && dotnet publish "$ROOT/src/Kip.Host" -c Release -o "$out" --nologo -v q; } >"$log" 2>&1; then
             cat "$log" >&2
             rm -f "$log"
             say "the build failed"

@@ -165,7 +165,7 @@ public sealed class BadInputTests : KipStory
             command.ArgumentList.Clear();
             foreach (var argument in new[]
             {
-                "--reuid=65534", "--regid=65534", "--clear-groups", "dotnet", Path.Combine(folder, "kip", "kip.dll"), "run", Path.Combine(folder, "hello.yaml"),
+                "--reuid=65534", "--regid=65534", "--clear-groups", Path.Combine(folder, "kip", "kip"), "run", Path.Combine(folder, "hello.yaml"),
                 "--state-dir", Path.Combine(folder, "state"), "--provider-config", Path.Combine(folder, "provider.yaml"),
             })
             {

@@ -10,7 +10,6 @@ public sealed class DoctorTests : KipStory
     {
         var command = Kip.Command();
         command.ArgumentList.Clear();
-        command.ArgumentList.Add(BuiltKip.Program);
         command.ArgumentList.Add("version");
 
         var version = await Kip.Start(command).EndsAsync();

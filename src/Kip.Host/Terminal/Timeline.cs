@@ -10,6 +10,7 @@ internal sealed class Timeline
     private readonly DateTimeOffset _start;
     private DateTimeOffset _last;
     private bool _launched;
+    private string? _lastWarning;
 
     public Timeline(Screen screen, DateTimeOffset start) => (_screen, _start, _last) = (screen, start, start);
 
@@ -47,7 +48,7 @@ internal sealed class Timeline
                         Step(update.Time, "stopping", happened.Container ?? "", "stopping");
                         break;
                     case var reason when happened.Type == "Warning":
-                        _screen.Say($"! {reason}: {happened.Message}");
+                        Warn($"! {reason}: {happened.Message}");
                         break;
                 }
 
@@ -58,6 +59,16 @@ internal sealed class Timeline
             case CellUpdateKind.State when cell.State == CellState.Gone:
                 Step(update.Time, "cell terminated", cell.Id, null);
                 break;
+        }
+    }
+
+    // What is tried again and again is said once.
+    private void Warn(string line)
+    {
+        if (line != _lastWarning)
+        {
+            _lastWarning = line;
+            _screen.Say(line);
         }
     }
 

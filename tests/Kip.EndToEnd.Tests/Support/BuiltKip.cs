@@ -6,7 +6,7 @@ internal static class BuiltKip
     /// <summary>The root of the repository.</summary>
     public static string Root { get; } = Environment.GetEnvironmentVariable("KIP_TEST_ROOT") is { Length: > 0 } given ? given : FindRoot();
 
-    public static string Program => Path.Combine(Root, "artifacts", "kip", "kip.dll");
+    public static string Program => Path.Combine(Root, "artifacts", "kip", "kip");
 
     public static string Agent => Environment.GetEnvironmentVariable("KIP_AGENT") is { Length: > 0 } given
         ? given
