@@ -118,7 +118,6 @@ internal sealed class KipHome : IDisposable
         }
 
         left.AddRange(Entries("local/cells").Where(static e => e.Contains('/')).Select(static e => $"cell directory {e}"));
-        left.AddRange(Entries("owners").Select(static e => $"owner {e}"));
         left.AddRange(Entries("local").Where(static e => e == "lock").Select(static e => $"file local/{e}"));
         return left;
     }
