@@ -64,11 +64,14 @@ public sealed partial class LocalDriver : ICellDriver
     /// <inheritdoc/>
     /// <remarks>Only types that are not larger than this machine. Prices are made up; what they are good for is their order.</remarks>
     public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) =>
-        Task.FromResult(_catalog.InstanceTypes);
+        cancellationToken.IsCancellationRequested
+            ? Task.FromCanceled<IReadOnlyList<InstanceType>>(cancellationToken)
+            : Task.FromResult(_catalog.InstanceTypes);
 
     /// <inheritdoc/>
-    public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => reference is "" or ImageId
-        ? Task.FromResult(ImageId)
+    public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) =>
+        cancellationToken.IsCancellationRequested ? Task.FromCanceled<string>(cancellationToken)
+        : reference is "" or ImageId ? Task.FromResult(ImageId)
         : Task.FromException<string>(new DriverException(
             DriverErrorKind.NotFound, $"there is no image {reference}: local cells run on this machine's own system; leave the image empty"));
 
@@ -76,6 +79,7 @@ public sealed partial class LocalDriver : ICellDriver
     public async Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
+        cancellationToken.ThrowIfCancellationRequested();
         var type = Validate(request);
         var id = _store.InstanceId(request.LaunchToken);
         var cell = _store.Get(id);
@@ -98,6 +102,7 @@ public sealed partial class LocalDriver : ICellDriver
     public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => Explaining(
         () =>
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var instances = _store.ListEnded()
                 .ToDictionary(record => record.Id, record => record.ToInstance(InstanceState.Terminated, record.EndReason), StringComparer.Ordinal);
             foreach (var cell in _store.List())
@@ -125,6 +130,7 @@ public sealed partial class LocalDriver : ICellDriver
     public async Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(instanceIds);
+        cancellationToken.ThrowIfCancellationRequested();
         var cells = _store.List().Where(cell => instanceIds.Contains(cell.Id) || cell.ReadState().State == InstanceState.Terminated).ToList();
         var rubbish = _store.HasRubbish();
         if (cells.Count == 0 && !rubbish)

@@ -24,7 +24,7 @@ public static class LocalRequirements
     }
 
     internal static IReadOnlyList<LocalRequirement> Check(LocalDriverOptions options, bool isRoot) =>
-        [.. CheckHost(options, isRoot), Network(options)];
+        [.. CheckHost(options, isRoot), Network(options, isRoot)];
 
     private static IReadOnlyList<LocalRequirement> CheckHost(LocalDriverOptions options, bool isRoot) =>
     [
@@ -68,7 +68,12 @@ public static class LocalRequirements
         ? new("image archive", true, path, null)
         : new("image archive", false, $"there is no file {path}", "make it, or take it out of ImageArchives");
 
-    private static LocalRequirement Network(LocalDriverOptions options) => LocalDriver.MakeBridge(options, TimeProvider.System).FindConflict() is var (problem, remedy)
+    private static LocalRequirement Network(LocalDriverOptions options, bool isRoot) => LocalDriver.MakeBridge(options, TimeProvider.System).FindConflict() is var (problem, remedy)
         ? new("network", false, problem, remedy)
-        : new("network", true, $"bridge {options.Bridge}, addresses {options.Cidr}", null);
+        : new("network", true, $"bridge {options.Bridge}, addresses {options.Cidr}{(isRoot ? Obstacle(options.Bridge) : "")}", null);
+
+    // No reason to refuse: what reaches only this machine and other cells works all the same.
+    private static string Obstacle(string bridge) => ForwardPolicy.FindDroppingChain() is { } chain
+        ? $"; but the chain {chain} drops what cells send beyond this machine: iptables -I FORWARD -i {bridge} -j ACCEPT; iptables -I FORWARD -o {bridge} -j ACCEPT"
+        : "";
 }
