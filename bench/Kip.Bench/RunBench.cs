@@ -88,6 +88,6 @@ internal static class RunBench
     // "enrolled             0.063 s    1.422 s  detail"
     private static IEnumerable<(string Step, double Milliseconds)> Steps(string timeline) =>
         from line in timeline.Split('\n')
-        where line.Length > 40 && line[27] == 's' && line[0] is not ('!' or ' ')
+        where line.Length >= 28 && line[27] == 's' && line[0] is not ('!' or ' ')
         select (line[..18].TrimEnd(), double.Parse(line.AsSpan(18, 8), NumberStyles.Float, CultureInfo.InvariantCulture) * 1000);
 }

@@ -9,6 +9,10 @@ namespace Kip.Agent.Logs;
 internal sealed class LogReader(StatusBoard board, TimeProvider time)
 {
     private const long NanosecondsPerMillisecond = 1_000_000;
+    private static readonly TimeSpan DrainPause = TimeSpan.FromMilliseconds(5);
+
+    // A container may leave its output to a process that outlives it; nobody waits for that for ever.
+    private static readonly TimeSpan MostTimeToDrain = TimeSpan.FromSeconds(5);
 
     /// <summary>The log, oldest first.</summary>
     /// <exception cref="RpcException">NotFound: no such pod, container or earlier run. FailedPrecondition: it has not run yet.</exception>
@@ -56,6 +60,7 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
         List<string> files = [.. rotated, current];
         var (index, offset) = tail >= 0 ? LogTail.Find(files, tail) : (0, 0);
         var newest = rotated.LastOrDefault() ?? current;
+        long? ended = null;
         for (; index < files.Count; index++)
         {
             using var lines = await OpenAsync(files[index], offset, follower, () => IsOver(request, run), cancellationToken);
@@ -64,8 +69,10 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
             while (lines is not null)
             {
                 // In this order: what was written before the run was over is read after it.
-                var over = IsOver(request, run);
-                var changed = follower?.Changed;
+                var ending = follower is not null && last && IsOver(request, run);
+                ended ??= ending ? time.GetTimestamp() : null;
+                var over = ending && (time.GetElapsedTime(ended!.Value) > MostTimeToDrain || !LogWriters.Any(files[index]));
+                var changed = ending ? Task.Delay(DrainPause, time, cancellationToken) : follower?.Changed;
                 while (lines.Next(since) is { } chunk)
                 {
                     yield return chunk;

@@ -66,7 +66,8 @@ internal sealed class ImagePuller(ICriRuntime runtime, StatusBoard board, Task a
         var best = credentials
             .Select(credential => (Credential: credential, Prefix: Normalize(credential.Registry)))
             .Where(candidate => image.Name == candidate.Prefix || image.Name.StartsWith(candidate.Prefix + "/", StringComparison.Ordinal))
-            .MaxBy(candidate => candidate.Prefix.Length).Credential;
+            .OrderByDescending(candidate => candidate.Prefix.Length)
+            .FirstOrDefault().Credential;
         return best is null
             ? null
             : new AuthConfig { Username = best.Username, Password = best.Password, IdentityToken = best.IdentityToken };

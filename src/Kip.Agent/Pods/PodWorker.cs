@@ -321,6 +321,7 @@ internal sealed partial class PodWorker
                 if (e is not (RpcException or ContainerStartException or OperationCanceledException))
                 {
                     Unexpected(e);
+                    _parts.Board.Event("Warning", "Failed", $"Error: {e.Message}");
                 }
             }
 

@@ -8,6 +8,8 @@ namespace Kip.Cells;
 /// </summary>
 public sealed class OwnerLock : IDisposable
 {
+    private static readonly TimeSpan SettlingTime = TimeSpan.FromMinutes(1);
+
     private readonly string _path;
     private readonly FileLock _lock;
 
@@ -44,8 +46,22 @@ public sealed class OwnerLock : IDisposable
         return held is not null;
     }
 
-    /// <summary>Forgets an owner that is gone and has no cells left.</summary>
-    public static void Forget(string directory, string owner) => File.Delete(Path.Combine(directory, owner));
+    /// <summary>Forgets owners that are gone and have no cells.</summary>
+    /// <param name="directory">The folder of the owners.</param>
+    /// <param name="withCells">The owners that have cells.</param>
+    /// <param name="time">The clock.</param>
+    public static void ForgetGone(string directory, IReadOnlySet<string> withCells, TimeProvider time)
+    {
+        foreach (var path in Directory.EnumerateFiles(directory))
+        {
+            // A new owner has its file a moment before it has the lock.
+            var settled = time.GetUtcNow() - new DateTimeOffset(File.GetLastWriteTimeUtc(path), TimeSpan.Zero) > SettlingTime;
+            if (settled && !withCells.Contains(Path.GetFileName(path)) && IsGone(directory, Path.GetFileName(path)))
+            {
+                File.Delete(path);
+            }
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -69,11 +69,8 @@ internal sealed class StandaloneHost : IAsyncDisposable
         var (cells, instances) = await Manager
             .CollectAsync(r => r.Owner != _owner.Owner && OwnerLock.IsGone(_owners, r.Owner), cancellationToken)
             .ConfigureAwait(false);
-        foreach (var owner in cells.Select(static c => c.Owner).Distinct(StringComparer.Ordinal))
-        {
-            OwnerLock.Forget(_owners, owner);
-        }
-
+        var owners = (await Store.ListAsync(cancellationToken).ConfigureAwait(false)).Select(static r => r.Owner).ToHashSet(StringComparer.Ordinal);
+        OwnerLock.ForgetGone(_owners, owners, TimeProvider.System);
         return
         [
             .. cells.Select(static c => $"removed {c.Id} of pod {c.Pod}: its kip run ended without cleaning up"),

@@ -38,6 +38,9 @@ internal sealed class Timeline
                     case "SandboxReady":
                         Step(update.Time, "sandbox ready", cell.PodAddress is { } pod ? $"pod address {pod}" : "", "getting the image");
                         break;
+                    case "Pulling":
+                        Step(update.Time, "pulling", happened.Message, "pulling the image");
+                        break;
                     case "Pulled":
                         Step(update.Time, "image ready", happened.Message, "starting the container");
                         break;

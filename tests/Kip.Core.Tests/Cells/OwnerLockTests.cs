@@ -22,6 +22,25 @@ public sealed class OwnerLockTests : IDisposable
     }
 
     [Fact]
+    public void ForgetGone_TakesOldFilesOfTheDeadWithoutCells_AndNoOthers()
+    {
+        var clock = TimeProvider.System;
+        using var living = OwnerLock.Create(_directory.Path, "run");
+        foreach (var (name, age) in new[] { ("run-dead", 5), ("run-with-cells", 5), ("run-new", 0), (living.Owner, 5) })
+        {
+            using (File.Open(_directory[name], FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite))
+            {
+            }
+
+            File.SetLastWriteTimeUtc(_directory[name], clock.GetUtcNow().UtcDateTime.AddMinutes(-age));
+        }
+
+        OwnerLock.ForgetGone(_directory.Path, new HashSet<string> { "run-with-cells" }, clock);
+
+        Assert.Equal(new[] { living.Owner, "run-new", "run-with-cells" }.Order(), Directory.GetFiles(_directory.Path).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
     public void IsGone_FileLeftByAKilledProcess_IsTrue()
     {
         File.WriteAllText(_directory["run-dead"], "");
