@@ -12,7 +12,7 @@ using Kip.Grpc;
 namespace Kip.Agent.Tests.Enrolment;
 
 /// <summary>Enrolment over real TLS connections to an agent in this process, without a container runtime.</summary>
-public sealed class EnrolmentTests : IAsyncDisposable
+public sealed class EnrolmentTests : IAsyncLifetime
 {
     private const string CellId = "cell-1";
     private readonly string _directory = Directory.CreateTempSubdirectory("kip-enrolment-test-").FullName;
@@ -160,7 +160,9 @@ public sealed class EnrolmentTests : IAsyncDisposable
         Assert.Contains("serves cell cell-1", _log.ToString(), StringComparison.Ordinal);
     }
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         await StopAsync();
         _authority.Dispose();

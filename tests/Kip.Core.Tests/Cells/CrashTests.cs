@@ -38,8 +38,9 @@ public class CrashTests(ITestOutputHelper output)
                 driver: d => new MortalDriver(d, process), store: s => new MortalStore(s, process), agents: a => new MortalConnector(a, process));
             var story = TellAsync();
             await bench.Clock.AdvanceUntilAsync(() => process.IsDead || story.IsCompleted, what: $"death at call {death}");
-            await first.DisposeAsync();
+            var disposing = first.DisposeAsync();
             process.Bury();
+            await disposing;
             await ((Task)story).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
             var second = await bench.StartAsync();

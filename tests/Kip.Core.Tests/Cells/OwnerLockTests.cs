@@ -28,8 +28,9 @@ public sealed class OwnerLockTests : IDisposable
         using var living = OwnerLock.Create(_directory.Path, "run");
         foreach (var (name, age) in new[] { ("run-dead", 5), ("run-with-cells", 5), ("run-new", 0), (living.Owner, 5) })
         {
-            using (File.Open(_directory[name], FileMode.OpenOrCreate, FileAccess.Read, FileShare.ReadWrite))
+            if (name != living.Owner)
             {
+                File.WriteAllText(_directory[name], "");
             }
 
             File.SetLastWriteTimeUtc(_directory[name], clock.GetUtcNow().UtcDateTime.AddMinutes(-age));
