@@ -10,6 +10,7 @@ public sealed class DoctorTests : KipStory
     {
         var command = Kip.Command();
         command.ArgumentList.Clear();
+        command.ArgumentList.Add(BuiltKip.Program);
         command.ArgumentList.Add("version");
 
         var version = await Kip.Start(command).EndsAsync();
@@ -61,7 +62,7 @@ public sealed class DoctorTests : KipStory
             "--mount", "sh", "-c",
             """
             cd "$0" && mkdir upper work && mount -t overlay overlay -o lowerdir=/usr/bin,upperdir=upper,workdir=work /usr/bin || exit 99
-            rm /usr/bin/containerd && exec dotnet "$@"
+            rm /usr/bin/containerd && exec env "$@"
             """,
             Kip.Folder,
         }.Concat(arguments))

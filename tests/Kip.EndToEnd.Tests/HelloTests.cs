@@ -27,7 +27,7 @@ public sealed class HelloTests : KipStory
         command.FileName = "sh";
         var arguments = command.ArgumentList.ToArray();
         command.ArgumentList.Clear();
-        foreach (var argument in new[] { "-c", "exec \"$@\" <\"$0\"", BuiltKip.Sample("hello.yaml"), BuiltKip.Program }.Concat(arguments))
+        foreach (var argument in new[] { "-c", "exec env \"$@\" <\"$0\"", BuiltKip.Sample("hello.yaml") }.Concat(arguments))
         {
             command.ArgumentList.Add(argument);
         }

@@ -127,11 +127,8 @@ public sealed partial class CellManager : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(isAbandoned);
         var orphans = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
-        if (orphans.Count > 0)
-        {
-            await _context.Driver.TerminateAsync(orphans, cancellationToken).ConfigureAwait(false);
-        }
-
+        // Also with none: a driver may then remove what is left of launches that never came to be an instance.
+        await _context.Driver.TerminateAsync(orphans, cancellationToken).ConfigureAwait(false);
         var ended = new List<CellRecord>();
         var endings = new List<Task>();
         foreach (var record in await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false))

@@ -551,23 +551,25 @@ internal sealed partial class CellReconciler : IDisposable
         var absent = 0;
         // A launch whose answer was never seen may have taken effect: only the list tells, and only after a while.
         var needed = Record.InstanceId is null ? 1 : 2;
-        var asked = false;
+        var asked = new HashSet<string>(StringComparer.Ordinal);
         while (true)
         {
             try
             {
-                if (Record.InstanceId is { } id && !asked)
+                if (Record.InstanceId is { } id && !asked.Contains(id))
                 {
                     await TerminateAsync([id], cancellationToken).ConfigureAwait(false);
-                    asked = true;
+                    asked.Add(id);
                 }
 
                 var instances = await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false);
                 var mine = instances.Where(IsMine).ToList();
-                var alive = mine.Where(static i => i.State < InstanceState.Terminating).Select(static i => i.Id).ToList();
-                if (alive.Count > 0)
+                // One that has ended by itself may have left things that were made with it: the driver is told of each at least once.
+                var due = mine.Where(i => i.State < InstanceState.Terminating || !asked.Contains(i.Id)).Select(static i => i.Id).ToList();
+                if (due.Count > 0)
                 {
-                    await TerminateAsync(alive, cancellationToken).ConfigureAwait(false);
+                    await TerminateAsync(due, cancellationToken).ConfigureAwait(false);
+                    asked.UnionWith(due);
                     absent = 0;
                     continue;
                 }

@@ -41,7 +41,8 @@ public interface ICellDriver
 
     /// <summary>
     /// Asks for the end of instances and of all that was made with them. Returns once the cloud has accepted. Instances that are gone
-    /// or unknown are no error; an instance without this controller's tag is never touched.
+    /// or unknown are no error; an instance without this controller's tag is never touched. Called with none when a process of this
+    /// controller starts: a driver that can tell may then remove what is left of launches that were cut off.
     /// </summary>
     /// <exception cref="DriverException">At least one instance was not accepted for termination; repeating the call is safe.</exception>
     Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken);

@@ -61,7 +61,8 @@ internal sealed class KipHome : IDisposable
     /// <summary>A command to add environment or wrappers to.</summary>
     public ProcessStartInfo Command(params string[] arguments)
     {
-        var start = new ProcessStartInfo(BuiltKip.Program, [.. arguments, "--state-dir", State, "--provider-config", ProviderFile]);
+        // Whoever runs the tests may ignore signals (nohup does), and a child would inherit that.
+        var start = new ProcessStartInfo("env", ["--default-signal", BuiltKip.Program, .. arguments, "--state-dir", State, "--provider-config", ProviderFile]);
         start.Environment["KIP_AGENT"] = BuiltKip.Agent;
         start.Environment["KIP_IMAGE_ARCHIVES"] = string.Join(':', BuiltKip.ImageArchives);
         start.Environment["DOCKER_CONFIG"] = Folder; // not that of whoever runs the tests
