@@ -31,7 +31,9 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly RuntimeVersion _version;
     private readonly RuntimeEvents _events;
     private readonly PodWorker _worker;
-    private readonly WebApplication _server;
+    private readonly ClientCertificates _clients;
+    private readonly CellAgentService _service;
+    private readonly Task<WebApplication> _server;
 
     public AgentHost(AgentOptions options, UserData userData, TimeProvider time, TextWriter log)
     {
@@ -39,6 +41,8 @@ internal sealed partial class AgentHost : IAsyncDisposable
         _logging = new StderrLoggerProvider(time, log);
         _loggers = new LoggerFactory([_logging]);
         _logger = _loggers.CreateLogger<AgentHost>();
+        // Beside the keys and certificates below: each takes about as long as the other.
+        _server = Task.Run(() => AgentServer.Build(options, userData, () => _clients!, _logging));
         var state = new StateDirectory(options.StateDirectory);
         _identity = new AgentIdentity(
             userData.CellId, userData.ControllerCa, userData.EnrolmentToken, state, time, _loggers.CreateLogger<AgentIdentity>());
@@ -67,9 +71,8 @@ internal sealed partial class AgentHost : IAsyncDisposable
             Time = time,
             Logger = _loggers.CreateLogger<PodWorker>(),
         });
-        var clients = new ClientCertificates(_identity, userData.ControllerCa);
-        var service = new CellAgentService(userData, _identity, _worker, _board, new LogReader(_board, time), _version, time);
-        _server = AgentServer.Build(options, userData, clients, service, _logging);
+        _clients = new ClientCertificates(_identity, userData.ControllerCa);
+        _service = new CellAgentService(userData, _identity, _worker, _board, new LogReader(_board, time), _version, time);
     }
 
     /// <summary>Serves until it is cancelled, or SIGTERM or SIGINT comes. Containers stay as they are.</summary>
@@ -81,7 +84,9 @@ internal sealed partial class AgentHost : IAsyncDisposable
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         RegistryHosts.Write(_options.RegistryConfigDirectory, _userData.Registries);
-        await _server.StartAsync(stop.Token);
+        var server = await _server;
+        _service.Map(server);
+        await server.StartAsync(stop.Token);
         Serving(AgentVersion.Text, _userData.CellId, _userData.Port, _identity.IsEnrolled);
         serving?.Invoke();
         Task[] parts =
@@ -93,7 +98,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
         ];
         await WatchAsync(parts, stop);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1), _time);
-        await _server.StopAsync(patience.Token);
+        await server.StopAsync(patience.Token);
 
         void Stop(PosixSignalContext signal)
         {
@@ -104,7 +109,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _server.DisposeAsync();
+        await (await _server).DisposeAsync();
         _channel.Dispose();
         _identity.Dispose();
         _loggers.Dispose();

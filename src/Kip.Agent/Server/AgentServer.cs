@@ -16,7 +16,7 @@ internal static class AgentServer
     private const int MaximumRequestBytes = 16 << 20;
 
     public static WebApplication Build(
-        AgentOptions options, UserData userData, ClientCertificates clients, CellAgentService service, ILoggerProvider logging)
+        AgentOptions options, UserData userData, Func<ClientCertificates> clients, ILoggerProvider logging)
     {
         // Empty: no configuration files, no environment variables, no middleware; that is a third of the start-up time.
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -38,7 +38,6 @@ internal static class AgentServer
         });
         var application = builder.Build();
         application.UseRouting();
-        service.Map(application);
         return application;
 
         void Configure(ListenOptions listen)
@@ -46,7 +45,7 @@ internal static class AgentServer
             listen.Protocols = HttpProtocols.Http2;
             listen.UseHttps(new TlsHandshakeCallbackOptions
             {
-                OnConnection = _ => ValueTask.FromResult(clients.Handshake()),
+                OnConnection = _ => ValueTask.FromResult(clients().Handshake()),
             });
         }
     }

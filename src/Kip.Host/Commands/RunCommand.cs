@@ -10,6 +10,7 @@ using Kip.Host.Standalone;
 using Kip.Host.Terminal;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
+using Microsoft.Extensions.Logging;
 
 namespace Kip.Host.Commands;
 
@@ -38,9 +39,10 @@ internal static class RunCommand
         }
 
         var pod = await ReadPodAsync(path, screen, cancellationToken).ConfigureAwait(false);
-        Require(settings);
         using var loggers = StandardErrorLogging.Create(flags.Verbose);
-        await using var host = await StandaloneHost.OpenAsync(settings, loggers, cancellationToken).ConfigureAwait(false);
+        var checking = Task.Run(() => Require(settings), cancellationToken);
+        await using var host = await OpenAsync(settings, loggers, checking, cancellationToken).ConfigureAwait(false);
+        await checking.ConfigureAwait(false);
         using var interruption = new Interruption(screen);
         var collecting = host.CollectAsync(cancellationToken);
         Cell cell;
@@ -115,6 +117,20 @@ internal static class RunCommand
                     yield return new FieldError($"spec.{list}[{i}].image", $"Invalid value: {problem}");
                 }
             }
+        }
+    }
+
+    private static async Task<StandaloneHost> OpenAsync(HostSettings settings, ILoggerFactory loggers, Task checking, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await StandaloneHost.OpenAsync(settings, loggers, cancellationToken).ConfigureAwait(false);
+        }
+        catch (HostException)
+        {
+            // What the machine lacks says more than what fails for want of it.
+            await checking.ConfigureAwait(false);
+            throw;
         }
     }
 
