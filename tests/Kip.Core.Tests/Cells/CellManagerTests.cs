@@ -434,11 +434,11 @@ public class CellManagerTests
             var untagged = bench.Cloud.Plant(new Dictionary<string, string>());
             await bench.StartAsync();
 
-            await bench.Clock.AdvanceUntilAsync(() => bench.Alive.All(i => i.Instance.Id != leaked));
-            await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(10));
+            await Task.Delay(TimeSpan.FromSeconds(50), bench.Clock);
+            Assert.Contains(bench.Alive, i => i.Instance.Id == leaked);
+            await Task.Delay(TimeSpan.FromMinutes(10), bench.Clock);
 
             Assert.Equal(new[] { foreign, untagged }.Order(), bench.Alive.Select(i => i.Instance.Id).Order());
-            Assert.True(bench.Clock.Elapsed >= TimeSpan.FromMinutes(1));
             Assert.Empty(bench.Cloud.Violations);
         });
     }
