@@ -71,16 +71,26 @@ public sealed partial class CellManager : IAsyncDisposable
     /// <exception cref="CellException">No instance type fits; the message says what was asked for and what there is.</exception>
     /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
     /// <exception cref="DriverException">The catalog cannot be read.</exception>
-    public async Task<Cell> RunPodAsync(Pod pod, CancellationToken cancellationToken)
+    public Task<Cell> RunPodAsync(Pod pod, CancellationToken cancellationToken) =>
+        RunPodAsync(new PodAssignment(pod, null, []), cancellationToken);
+
+    /// <summary>As <see cref="RunPodAsync(Pod, CancellationToken)"/>, with what else the pod needs from the control side.</summary>
+    /// <param name="assignment">
+    /// The pod with what belongs to it. <see cref="CellManagerOptions.Credentials"/> are added to its own, and its address is the cell's
+    /// to know.
+    /// </param>
+    /// <param name="cancellationToken">Ends the call, not the pod.</param>
+    public async Task<Cell> RunPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(pod);
+        ArgumentNullException.ThrowIfNull(assignment);
+        var pod = assignment.Pod;
         var reference = new PodReference(
-            pod.Metadata.Namespace ?? throw new ArgumentException("the pod has no namespace", nameof(pod)),
-            pod.Metadata.Name ?? throw new ArgumentException("the pod has no name", nameof(pod)),
-            pod.Metadata.Uid ?? throw new ArgumentException("the pod has no UID", nameof(pod)));
+            pod.Metadata.Namespace ?? throw new ArgumentException("the pod has no namespace", nameof(assignment)),
+            pod.Metadata.Name ?? throw new ArgumentException("the pod has no name", nameof(assignment)),
+            pod.Metadata.Uid ?? throw new ArgumentException("the pod has no UID", nameof(assignment)));
         if (_byPod.TryGetValue(reference.Uid, out var known))
         {
-            await known.Reconciler.SetPodAsync(pod, cancellationToken).ConfigureAwait(false);
+            await known.Reconciler.AssignAsync(assignment, cancellationToken).ConfigureAwait(false);
             return known.Cell;
         }
 
@@ -112,7 +122,7 @@ public sealed partial class CellManager : IAsyncDisposable
                 DiskBytes = request.DiskBytes,
             },
             cancellationToken).ConfigureAwait(false);
-        return Attend(new Cell(record, pod, _context.Time), ranking.Skip(1));
+        return Attend(new Cell(record, assignment, _context.Time), ranking.Skip(1));
     }
 
     /// <summary>

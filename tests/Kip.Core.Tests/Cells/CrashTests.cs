@@ -29,21 +29,6 @@ public class CrashTests(ITestOutputHelper output)
     /// <summary>Whether the controller lived to make its call number <paramref name="death"/>.</summary>
     private static async Task<bool> RunAndDieAsync(int death, bool afterEffect)
     {
-        for (var attempt = 1; ; attempt++)
-        {
-            try
-            {
-                return await TryRunAndDieAsync(death, afterEffect);
-            }
-            catch (TimeoutException) when (attempt < 3)
-            {
-                // On a busy machine the virtual clock now and then fails to see that all is at rest. A controller that hangs does so each time.
-            }
-        }
-    }
-
-    private static async Task<bool> TryRunAndDieAsync(int death, bool afterEffect)
-    {
         await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions { Script = _ => PodScript.RunsFor(TimeSpan.FromSeconds(30), exitCode: 7) });
         using var process = new MortalProcess(death, afterEffect);
         await bench.RunAsync(async () =>
