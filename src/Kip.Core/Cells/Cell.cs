@@ -22,10 +22,10 @@ public sealed class Cell
     private TaskCompletionSource? _unread;
     private int _readers;
 
-    internal Cell(CellRecord record, Pod? pod, TimeProvider time)
+    internal Cell(CellRecord record, PodAssignment? assignment, TimeProvider time)
     {
         Record = record;
-        Pod = pod;
+        Assignment = assignment;
         _time = time;
     }
 
@@ -41,7 +41,8 @@ public sealed class Cell
     /// <summary>Completes when the instance was observed to have ended and the record is deleted. Cancelled when the manager is disposed of first.</summary>
     public Task Gone => _gone.Task;
 
-    internal Pod? Pod { get; set; }
+    /// <summary>What the agent is given, but for the pod's address; null while only the record is known.</summary>
+    internal PodAssignment? Assignment { get; set; }
 
     internal Func<TimeSpan?, CancellationToken, Task>? Stopper { get; set; }
 
