@@ -53,6 +53,21 @@ internal sealed class GrpcCellAgent : ICellAgent
             });
         }
 
+        foreach (var volume in assignment.Volumes)
+        {
+            request.Volumes.Add(new Protocol.ResolvedVolume
+            {
+                Name = volume.Name,
+                Files =
+                {
+                    volume.Files.Select(file => new Protocol.ResolvedFile
+                    {
+                        Path = file.Path, Data = UnsafeByteOperations.UnsafeWrap(file.Data), Mode = file.Mode, Owner = file.Owner,
+                    }),
+                },
+            });
+        }
+
         await CallAsync(AgentMethods.ApplyPod, request, cancellationToken).ConfigureAwait(false);
     }
 

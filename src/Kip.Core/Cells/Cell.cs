@@ -41,6 +41,7 @@ public sealed class Cell
     /// <summary>Completes when the instance was observed to have ended and the record is deleted. Cancelled when the manager is disposed of first.</summary>
     public Task Gone => _gone.Task;
 
+    /// <summary>What the agent is given, but for the pod's address; null while only the record is known.</summary>
     internal PodAssignment? Assignment { get; set; }
 
     internal Func<TimeSpan?, CancellationToken, Task>? Stopper { get; set; }

@@ -138,9 +138,13 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
                 Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), Patch.StrategicMerge(ToPatch(pod, status)), "status", bounded.Token).ConfigureAwait(false);
             return true;
         }
-        catch (KubernetesApiException e) when (e.IsNotFound || e.IsConflict)
+        catch (KubernetesApiException e) when (e.IsNotFound)
         {
-            return true; // the pod is gone, or another one has its name: nobody wants to know
+            return true; // the pod is gone: nobody wants to know
+        }
+        catch (KubernetesApiException e) when (e.IsConflict && await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false))
+        {
+            return true; // another pod has its name
         }
         catch (KubernetesApiException e) when (e.IsInvalid)
         {
@@ -156,6 +160,19 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         {
             LogRetry(pod, $"no answer within {CallTimeout.TotalSeconds:0} s");
             return false;
+        }
+    }
+
+    private async Task<bool> HasAnotherUidAsync(PodReference pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var there = await _client.GetAsync(Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), cancellationToken).ConfigureAwait(false);
+            return there.Metadata.Uid != pod.Uid;
+        }
+        catch (KubernetesApiException e)
+        {
+            return e.IsNotFound;
         }
     }
 
