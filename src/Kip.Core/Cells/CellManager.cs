@@ -72,14 +72,17 @@ public sealed partial class CellManager : IAsyncDisposable
     /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
     /// <exception cref="DriverException">The catalog cannot be read.</exception>
     public Task<Cell> RunPodAsync(Pod pod, CancellationToken cancellationToken) =>
-        RunPodAsync(new PodAssignment(pod, null, []), cancellationToken);
+        RunPodAsync(new PodAssignment(pod, PodAddress: null, Credentials: []), cancellationToken);
 
-    /// <summary>As <see cref="RunPodAsync(Pod, CancellationToken)"/>, with what else the pod needs from the control side.</summary>
-    /// <param name="assignment">
-    /// The pod with what belongs to it. <see cref="CellManagerOptions.Credentials"/> are added to its own, and its address is the cell's
-    /// to know.
-    /// </param>
+    /// <summary>
+    /// The same for a pod with what was resolved for it. Of the assignment only the pod's identity and needs become durable; the address
+    /// is the cell's affair, and <see cref="CellManagerOptions.Credentials"/> are tried after its own.
+    /// </summary>
+    /// <param name="assignment">The pod, with name, namespace and UID.</param>
     /// <param name="cancellationToken">Ends the call, not the pod.</param>
+    /// <exception cref="CellException">No instance type fits; the message says what was asked for and what there is.</exception>
+    /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
+    /// <exception cref="DriverException">The catalog cannot be read.</exception>
     public async Task<Cell> RunPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(assignment);

@@ -3,7 +3,7 @@ using Kip.Agents;
 namespace Kip.Cells;
 
 /// <summary>How a <see cref="CellManager"/> works.</summary>
-public sealed class CellManagerOptions
+public sealed record CellManagerOptions
 {
     /// <summary>Whose cells these are: at its start the manager takes up the records of this owner, and no others.</summary>
     public required string Owner { get; init; }

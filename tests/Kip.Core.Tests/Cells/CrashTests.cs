@@ -178,6 +178,14 @@ public class CrashTests(ITestOutputHelper output)
 
         public IAsyncEnumerable<LogEntry> ReadLogsAsync(string podUid, LogQuery query, CancellationToken cancellationToken) => inner.ReadLogsAsync(podUid, query, cancellationToken);
 
+        public Task<IContainerSession> ExecAsync(string podUid, ExecRequest request, CancellationToken cancellationToken) => inner.ExecAsync(podUid, request, cancellationToken);
+
+        public Task<IContainerSession> AttachAsync(string podUid, AttachRequest request, CancellationToken cancellationToken) => inner.AttachAsync(podUid, request, cancellationToken);
+
+        public Task<IPortConnection> ForwardPortAsync(string podUid, int port, CancellationToken cancellationToken) => inner.ForwardPortAsync(podUid, port, cancellationToken);
+
+        public Task<PodStatistics> GetStatisticsAsync(CancellationToken cancellationToken) => inner.GetStatisticsAsync(cancellationToken);
+
         public ValueTask DisposeAsync() => inner.DisposeAsync();
     }
 }
