@@ -14,6 +14,7 @@ namespace Kip.Agent.Server;
 internal static class AgentServer
 {
     private const int MaximumRequestBytes = 16 << 20;
+    private const int StreamWindow = 768 << 10;
 
     public static WebApplication Build(
         AgentOptions options, UserData userData, Func<ClientCertificates> clients, ILoggerProvider logging)
@@ -27,6 +28,9 @@ internal static class AgentServer
         {
             kestrel.AddServerHeader = false;
             kestrel.ConfigureForGrpc();
+            // As many streams as a connection may have can stall, each for itself, and none holds up the others.
+            kestrel.Limits.Http2.InitialStreamWindowSize = StreamWindow;
+            kestrel.Limits.Http2.InitialConnectionWindowSize = StreamWindow * (kestrel.Limits.Http2.MaxStreamsPerConnection + 1);
             if (options.Listen is null)
             {
                 kestrel.ListenAnyIP(userData.Port, Configure);
