@@ -13,7 +13,8 @@ namespace Kip.Agent.Server;
 /// <summary>Kestrel with HTTP/2 over mutual TLS and nothing else.</summary>
 internal static class AgentServer
 {
-    private const int MaximumRequestBytes = 16 << 20;
+    /// <summary>Of ApplyPod, which carries the contents of volumes; agent.proto says it too.</summary>
+    private const int MaximumRequestBytes = 64 << 20;
 
     public static WebApplication Build(
         AgentOptions options, UserData userData, Func<ClientCertificates> clients, ILoggerProvider logging)

@@ -26,6 +26,21 @@ public interface ICellAgent : IAsyncDisposable
 
     /// <summary>A container's log, oldest line first. With <see cref="LogQuery.Follow"/> it begins before the container does and ends with it.</summary>
     IAsyncEnumerable<LogEntry> ReadLogsAsync(string podUid, LogQuery query, CancellationToken cancellationToken);
+
+    /// <summary>Runs a command in a container; returns once it is under way. To be disposed of.</summary>
+    Task<IContainerSession> ExecAsync(string podUid, ExecRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Joins the streams of a container's first process. To be disposed of, which leaves the container running.</summary>
+    Task<IContainerSession> AttachAsync(string podUid, AttachRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Connects to a server that listens in the pod, on its loopback address too. To be disposed of.</summary>
+    /// <param name="podUid">The pod.</param>
+    /// <param name="port">1 to 65535.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    Task<IPortConnection> ForwardPortAsync(string podUid, int port, CancellationToken cancellationToken);
+
+    /// <summary>What the pod and its cell use at this moment.</summary>
+    Task<PodStatistics> GetStatisticsAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Makes connections to agents, enrolling those that are new.</summary>
@@ -56,7 +71,37 @@ public enum AgentConnectStep
 /// <param name="Pod">The pod, with all that only the controller can know already resolved.</param>
 /// <param name="PodAddress">The address reserved for the pod, or null when it has the cell's own.</param>
 /// <param name="Credentials">For pulling its images.</param>
-public sealed record PodAssignment(Pod Pod, string? PodAddress, IReadOnlyList<RegistryCredential> Credentials);
+/// <remarks>It holds secrets: never stored, never logged.</remarks>
+public sealed record PodAssignment(Pod Pod, string? PodAddress, IReadOnlyList<RegistryCredential> Credentials)
+{
+    /// <summary>The most that an agent takes in one request, in bytes.</summary>
+    public const int MaximumBytes = 64 << 20;
+
+    /// <summary>
+    /// The files of each volume that comes from API objects (configMap, secret, projected). Given again with other contents, the files
+    /// on the cell change as one while containers run.
+    /// </summary>
+    public IReadOnlyList<ResolvedVolume> Volumes { get; init; } = [];
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Pod.Metadata.Namespace}/{Pod.Metadata.Name} with {Volumes.Count} volumes";
+}
+
+/// <summary>A volume of a pod as files.</summary>
+/// <param name="Name">As in the pod's <c>spec.volumes</c>.</param>
+/// <param name="Files">In any order; each path once.</param>
+public sealed record ResolvedVolume(string Name, IReadOnlyList<ResolvedFile> Files);
+
+/// <summary>One file of a volume.</summary>
+/// <param name="Path">Below the volume's root, with <c>/</c> between its parts.</param>
+/// <param name="Data">What it holds.</param>
+/// <param name="Mode">Permission bits, 0 to 0777; what the pod's fsGroup needs is added on the cell.</param>
+/// <param name="Owner">User id of the owner; 0 for root.</param>
+public sealed record ResolvedFile(string Path, ReadOnlyMemory<byte> Data, int Mode, long Owner = 0)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Path} ({Data.Length} bytes)";
+}
 
 /// <summary>How to log in to one registry.</summary>
 /// <param name="Registry">Host, or host:port, as it stands in image names; <c>docker.io</c> for Docker Hub.</param>

@@ -71,16 +71,29 @@ public sealed partial class CellManager : IAsyncDisposable
     /// <exception cref="CellException">No instance type fits; the message says what was asked for and what there is.</exception>
     /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
     /// <exception cref="DriverException">The catalog cannot be read.</exception>
-    public async Task<Cell> RunPodAsync(Pod pod, CancellationToken cancellationToken)
+    public Task<Cell> RunPodAsync(Pod pod, CancellationToken cancellationToken) =>
+        RunPodAsync(new PodAssignment(pod, PodAddress: null, Credentials: []), cancellationToken);
+
+    /// <summary>
+    /// The same for a pod with what was resolved for it. Of the assignment only the pod's identity and needs become durable; the address
+    /// is the cell's affair, and <see cref="CellManagerOptions.Credentials"/> are tried after its own.
+    /// </summary>
+    /// <param name="assignment">The pod, with name, namespace and UID.</param>
+    /// <param name="cancellationToken">Ends the call, not the pod.</param>
+    /// <exception cref="CellException">No instance type fits; the message says what was asked for and what there is.</exception>
+    /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
+    /// <exception cref="DriverException">The catalog cannot be read.</exception>
+    public async Task<Cell> RunPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(pod);
+        ArgumentNullException.ThrowIfNull(assignment);
+        var pod = assignment.Pod;
         var reference = new PodReference(
-            pod.Metadata.Namespace ?? throw new ArgumentException("the pod has no namespace", nameof(pod)),
-            pod.Metadata.Name ?? throw new ArgumentException("the pod has no name", nameof(pod)),
-            pod.Metadata.Uid ?? throw new ArgumentException("the pod has no UID", nameof(pod)));
+            pod.Metadata.Namespace ?? throw new ArgumentException("the pod has no namespace", nameof(assignment)),
+            pod.Metadata.Name ?? throw new ArgumentException("the pod has no name", nameof(assignment)),
+            pod.Metadata.Uid ?? throw new ArgumentException("the pod has no UID", nameof(assignment)));
         if (_byPod.TryGetValue(reference.Uid, out var known))
         {
-            await known.Reconciler.SetPodAsync(pod, cancellationToken).ConfigureAwait(false);
+            await known.Reconciler.AssignAsync(assignment, cancellationToken).ConfigureAwait(false);
             return known.Cell;
         }
 
@@ -112,7 +125,7 @@ public sealed partial class CellManager : IAsyncDisposable
                 DiskBytes = request.DiskBytes,
             },
             cancellationToken).ConfigureAwait(false);
-        return Attend(new Cell(record, pod, _context.Time), ranking.Skip(1));
+        return Attend(new Cell(record, assignment, _context.Time), ranking.Skip(1));
     }
 
     /// <summary>

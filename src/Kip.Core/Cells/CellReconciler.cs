@@ -380,7 +380,7 @@ internal sealed partial class CellReconciler : IDisposable
         {
             // A stop that came first wins: nothing may start after it.
             _abandoned.Token.ThrowIfCancellationRequested();
-            await StoreAsync(Record with { State = CellState.Claimed, EnrolmentToken = null }, cancellationToken).ConfigureAwait(false);
+            await StoreAsync(Record with { State = CellState.Claimed, ClaimedAt = Now, EnrolmentToken = null }, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -396,10 +396,10 @@ internal sealed partial class CellReconciler : IDisposable
         }
 
         // Known to others only once it knows the pod; what was wished meanwhile is said again.
-        var (state, pod) = (Record.State, _cell.Pod);
+        var (state, assignment) = (Record.State, _cell.Assignment);
         await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
         _cell.SetAgent(agent);
-        if ((state, pod) != (Record.State, _cell.Pod))
+        if (state != Record.State || !ReferenceEquals(assignment, _cell.Assignment))
         {
             await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
         }
@@ -452,9 +452,11 @@ internal sealed partial class CellReconciler : IDisposable
                 throw new CellException("Stopped", "the pod was stopped before it had started", e);
             }
         }
-        else if (_cell.Pod is { } pod)
+        else if (_cell.Assignment is { } assignment)
         {
-            await agent.ApplyPodAsync(new PodAssignment(pod, Record.PodAddress, _context.Options.Credentials), cancellationToken).ConfigureAwait(false);
+            await agent.ApplyPodAsync(
+                assignment with { PodAddress = Record.PodAddress, Credentials = [.. assignment.Credentials, .. _context.Options.Credentials] },
+                cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -484,7 +486,7 @@ internal sealed partial class CellReconciler : IDisposable
 
     private async Task StopPodAsync(TimeSpan? gracePeriod, CancellationToken cancellationToken)
     {
-        var grace = gracePeriod ?? (_cell.Pod?.Spec.TerminationGracePeriodSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultGrace);
+        var grace = gracePeriod ?? (_cell.Assignment?.Pod.Spec.TerminationGracePeriodSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultGrace);
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -527,9 +529,9 @@ internal sealed partial class CellReconciler : IDisposable
     }
 
     /// <summary>Gives the pod's newest version to the agent: now when it is connected, and on each new connection.</summary>
-    public async Task SetPodAsync(Pod pod, CancellationToken cancellationToken)
+    public async Task AssignAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
-        _cell.Pod = pod;
+        _cell.Assignment = assignment;
         if (_cell.ConnectedAgent is { } agent && Record.State == CellState.Claimed)
         {
             try
@@ -595,6 +597,7 @@ internal sealed partial class CellReconciler : IDisposable
             }
         }
 
+        await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
         await _context.Store.DeleteAsync(Record.Id, cancellationToken).ConfigureAwait(false);
         _cell.SetGone();
     }
