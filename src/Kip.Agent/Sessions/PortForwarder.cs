@@ -17,7 +17,8 @@ internal sealed class PortForwarder(SessionTargets targets, ICriRuntime runtime)
     public async IAsyncEnumerable<PortOutput> ForwardAsync(
         IAsyncEnumerable<PortInput> requests, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await using var inputs = requests.GetAsyncEnumerator(cancellationToken);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await using var inputs = requests.GetAsyncEnumerator(end.Token);
         if (!await inputs.MoveNextAsync() || inputs.Current.Open is not { } open)
         {
             throw new RpcException(StatusCode.InvalidArgument, "the first message must be 'open'");
@@ -28,28 +29,33 @@ internal sealed class PortForwarder(SessionTargets targets, ICriRuntime runtime)
         var sending = SendAsync(inputs, socket, cancellationToken);
         try
         {
-            var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
-            try
+            var count = 0;
+            do
             {
-                while (await ReceiveAsync(socket, buffer, cancellationToken) is > 0 and var count)
+                // Who is silent shall not hold a buffer.
+                await ReceiveAsync(socket, Memory<byte>.Empty, cancellationToken);
+                var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+                try
                 {
-                    // It is on its way before the next one is asked for, so the buffer can be used again.
-                    yield return new PortOutput { Data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, count)) };
+                    count = await ReceiveAsync(socket, buffer, cancellationToken);
+                    // It has been sent when the next one is asked for, so the buffer can be used again.
+                    yield return count > 0
+                        ? new PortOutput { Data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, count)) }
+                        : new PortOutput { EndOfData = new EndOfData() };
+                }
+                finally
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
                 }
             }
-            finally
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
-            }
-
-            yield return new PortOutput { EndOfData = new EndOfData() };
+            while (count > 0);
             await sending;
         }
         finally
         {
-            // Whoever is still sending to the server hears of it by the closed socket, or has heard that the caller is gone.
+            await end.CancelAsync();
             socket.Dispose();
-            await ((Task)sending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -60,7 +66,7 @@ internal sealed class PortForwarder(SessionTargets targets, ICriRuntime runtime)
             throw new RpcException(StatusCode.InvalidArgument, $"port: {open.Port} is not between 1 and 65535");
         }
 
-        var path = await runtime.NetworkNamespaceAsync(targets.Sandbox(open.PodUid), cancellationToken);
+        var path = await runtime.NetworkNamespaceAsync(targets.Sandbox(open.PodUid), cancellationToken).Explained();
         SocketException? refusal = null;
         foreach (var address in (IPAddress[])[IPAddress.Loopback, IPAddress.IPv6Loopback])
         {
@@ -118,7 +124,7 @@ internal sealed class PortForwarder(SessionTargets targets, ICriRuntime runtime)
         }
     }
 
-    private static async ValueTask<int> ReceiveAsync(Socket socket, byte[] buffer, CancellationToken cancellationToken)
+    private static async ValueTask<int> ReceiveAsync(Socket socket, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         try
         {

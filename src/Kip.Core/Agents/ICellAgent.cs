@@ -161,7 +161,7 @@ public enum AgentErrorKind
     /// <summary>It answered, but could not prove to be the cell it should be. Do not talk to it.</summary>
     Untrusted,
 
-    /// <summary>It refuses the pod: the message names what is wrong with it. Repeating cannot help.</summary>
+    /// <summary>It refuses the pod, or what was asked for cannot be done: the message says why. Repeating cannot help.</summary>
     Refused,
 
     /// <summary>It does not know what was asked for.</summary>
