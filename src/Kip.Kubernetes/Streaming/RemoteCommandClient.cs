@@ -53,7 +53,7 @@ public sealed class RemoteCommandClient : IAsyncDisposable
         HttpMessageInvoker http,
         Uri uri,
         RemoteCommandStreams streams,
-        SpdyConnectionOptions? options = null,
+        StreamingOptions? options = null,
         CancellationToken cancellationToken = default)
     {
         var (transport, protocol) = await SpdyUpgrade.ConnectAsync(http, uri, Protocols, cancellationToken).ConfigureAwait(false);
@@ -91,14 +91,14 @@ public sealed class RemoteCommandClient : IAsyncDisposable
         Stream transport,
         string protocol,
         RemoteCommandStreams streams,
-        SpdyConnectionOptions? options,
+        StreamingOptions? options,
         CancellationToken cancellationToken)
     {
         var connection = new SpdyConnection(transport, SpdyRole.Client, options);
         try
         {
             var open = new Dictionary<string, SpdyStream>();
-            foreach (var type in StreamTypes(streams, protocol))
+            foreach (var type in RemoteCommandProtocol.StreamTypes(streams, protocol))
             {
                 var headers = new Dictionary<string, string> { [RemoteCommandProtocol.StreamType] = type };
                 open[type] = await connection.OpenStreamAsync(headers, cancellationToken).ConfigureAwait(false);
@@ -110,30 +110,6 @@ public sealed class RemoteCommandClient : IAsyncDisposable
         {
             await connection.DisposeAsync().ConfigureAwait(false);
             throw;
-        }
-    }
-
-    private static IEnumerable<string> StreamTypes(RemoteCommandStreams streams, string protocol)
-    {
-        yield return RemoteCommandProtocol.ErrorStream;
-        if (streams.Input)
-        {
-            yield return RemoteCommandProtocol.InputStream;
-        }
-
-        if (streams.Output)
-        {
-            yield return RemoteCommandProtocol.OutputStream;
-        }
-
-        if (streams.ErrorOutput && !streams.Tty)
-        {
-            yield return RemoteCommandProtocol.ErrorOutputStream;
-        }
-
-        if (streams.Tty && protocol is not (RemoteCommandProtocol.V1 or RemoteCommandProtocol.V2))
-        {
-            yield return RemoteCommandProtocol.ResizeStream;
         }
     }
 

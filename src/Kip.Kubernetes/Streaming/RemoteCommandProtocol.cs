@@ -22,6 +22,31 @@ internal static class RemoteCommandProtocol
 
     /// <summary>An error stream carries at most this much; more is a peer gone wild.</summary>
     public const int MaxStatusBytes = 64 * 1024;
+
+    /// <summary>The streams of a session over SPDY, in the order in which clients open them.</summary>
+    public static IEnumerable<string> StreamTypes(RemoteCommandStreams streams, string protocol)
+    {
+        yield return ErrorStream;
+        if (streams.Input)
+        {
+            yield return InputStream;
+        }
+
+        if (streams.Output)
+        {
+            yield return OutputStream;
+        }
+
+        if (streams.ErrorOutput && !streams.Tty)
+        {
+            yield return ErrorOutputStream;
+        }
+
+        if (streams.Tty && protocol is not (V1 or V2))
+        {
+            yield return ResizeStream;
+        }
+    }
 }
 
 /// <summary>The size of a terminal, as it goes over the wire.</summary>

@@ -13,7 +13,7 @@ namespace Kip.Kubernetes.Streaming;
 /// <remarks>
 /// Kubernetes' peers neither send nor obey window updates, so there is no flow control per stream: the connection is read only as
 /// fast as its streams' readers take, and a stream whose reader has stopped stops the others too, once its buffer is full.
-/// <see cref="SpdyConnectionOptions.StallTimeout"/> ends that.
+/// <see cref="StreamingOptions.StallTimeout"/> ends that.
 /// </remarks>
 public sealed partial class SpdyConnection : IAsyncDisposable
 {
@@ -23,7 +23,7 @@ public sealed partial class SpdyConnection : IAsyncDisposable
 
     private readonly Stream _transport;
     private readonly bool _isClient;
-    private readonly SpdyConnectionOptions _options;
+    private readonly StreamingOptions _options;
     private readonly PipeReader _reader;
     private readonly CancellationTokenSource _closed = new();
     private readonly Lock _gate = new();
@@ -46,12 +46,12 @@ public sealed partial class SpdyConnection : IAsyncDisposable
     private SpdyException? _error;
 
     /// <summary>Starts to speak SPDY/3.1 on a stream, which from now on belongs to the connection.</summary>
-    public SpdyConnection(Stream transport, SpdyRole role, SpdyConnectionOptions? options = null)
+    public SpdyConnection(Stream transport, SpdyRole role, StreamingOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(transport);
         _transport = transport;
         _isClient = role == SpdyRole.Client;
-        _options = options ?? new SpdyConnectionOptions();
+        _options = options ?? new StreamingOptions();
         _headerReader = new SpdyHeaderReader(_options.MaxHeaderBytes);
         _reader = PipeReader.Create(
             transport, new StreamPipeReaderOptions(bufferSize: ReadBufferSize, leaveOpen: true, useZeroByteReads: true));
@@ -123,7 +123,7 @@ public sealed partial class SpdyConnection : IAsyncDisposable
     }
 
     /// <summary>
-    /// Says good-bye and waits, up to <see cref="SpdyConnectionOptions.LingerTimeout"/>, until the peer has closed: bytes on their
+    /// Says good-bye and waits, up to <see cref="StreamingOptions.LingerTimeout"/>, until the peer has closed: bytes on their
     /// way to it would be lost otherwise. What still comes is thrown away.
     /// </summary>
     public async ValueTask CloseAsync(CancellationToken cancellationToken)

@@ -7,7 +7,7 @@ internal sealed class ConnectionPair : IAsyncDisposable
 {
     private readonly SocketPair _sockets;
 
-    private ConnectionPair(SocketPair sockets, SpdyConnectionOptions? clientOptions, SpdyConnectionOptions? serverOptions)
+    private ConnectionPair(SocketPair sockets, StreamingOptions? clientOptions, StreamingOptions? serverOptions)
     {
         _sockets = sockets;
         Client = new SpdyConnection(sockets.Left, SpdyRole.Client, clientOptions);
@@ -19,7 +19,7 @@ internal sealed class ConnectionPair : IAsyncDisposable
     public SpdyConnection Server { get; }
 
     public static async Task<ConnectionPair> CreateAsync(
-        SpdyConnectionOptions? clientOptions = null, SpdyConnectionOptions? serverOptions = null) =>
+        StreamingOptions? clientOptions = null, StreamingOptions? serverOptions = null) =>
         new(await SocketPair.CreateAsync(), clientOptions, serverOptions);
 
     public async Task<(SpdyStream Client, SpdyStream Server)> OpenAsync(IReadOnlyDictionary<string, string> headers)

@@ -8,7 +8,7 @@ namespace Kip.Kubernetes.Tests;
 
 public sealed class SpdyConnectionTests
 {
-    private static readonly int BufferSize = new SpdyConnectionOptions().StreamBufferSize;
+    private static readonly int BufferSize = new StreamingOptions().StreamBufferSize;
     private static readonly Dictionary<string, string> Headers = new() { ["streamType"] = "data", ["port"] = "80" };
 
     [Fact]
@@ -96,7 +96,7 @@ public sealed class SpdyConnectionTests
     [Fact]
     public async Task StallTimeout_OneStreamIsNotRead_ItIsResetAndTheOthersGoOn()
     {
-        var options = new SpdyConnectionOptions { StallTimeout = TimeSpan.FromMilliseconds(200) };
+        var options = new StreamingOptions { StallTimeout = TimeSpan.FromMilliseconds(200) };
         await using var pair = await ConnectionPair.CreateAsync(serverOptions: options);
         var (stuck, _) = await pair.OpenAsync(Headers);
         var (good, goodFar) = await pair.OpenAsync(Headers);
@@ -149,7 +149,7 @@ public sealed class SpdyConnectionTests
     [Fact]
     public async Task OpenStream_MoreThanTheLimit_IsRefused()
     {
-        await using var pair = await ConnectionPair.CreateAsync(serverOptions: new SpdyConnectionOptions { MaxStreams = 2 });
+        await using var pair = await ConnectionPair.CreateAsync(serverOptions: new StreamingOptions { MaxStreams = 2 });
         await pair.OpenAsync(Headers);
         var (second, secondFar) = await pair.OpenAsync(Headers);
 
@@ -206,7 +206,7 @@ public sealed class SpdyConnectionTests
     [Fact]
     public async Task KeepAlive_PeerIsGoneWhileReadingIsStalled_IsNoticed()
     {
-        var options = new SpdyConnectionOptions { KeepAliveInterval = TimeSpan.FromMilliseconds(50) };
+        var options = new StreamingOptions { KeepAliveInterval = TimeSpan.FromMilliseconds(50) };
         using var sockets = await SocketPair.CreateAsync();
         await using var server = new SpdyConnection(sockets.Right, SpdyRole.Server, options);
         var client = new SpdyConnection(sockets.Left, SpdyRole.Client);

@@ -1,7 +1,7 @@
 namespace Kip.Kubernetes.Streaming;
 
-/// <summary>Limits and times of a <see cref="SpdyConnection"/>. The defaults suit a session of one user.</summary>
-public sealed record SpdyConnectionOptions
+/// <summary>Limits and times of a session over SPDY or a WebSocket. The defaults suit one of one user.</summary>
+public sealed record StreamingOptions
 {
     /// <summary>Bytes that wait on one stream for their reader before the connection stops reading. Default 128 KiB.</summary>
     public int StreamBufferSize { get; init; } = 128 * 1024;
@@ -22,12 +22,12 @@ public sealed record SpdyConnectionOptions
     public int MaxHeaderBytes { get; init; } = 32 * 1024;
 
     /// <summary>
-    /// Time between the PINGs that find out whether the peer is still there. An answer is not asked for, since a peer that is
+    /// Time between the pings that find out whether the peer is still there. An answer is not asked for, since a peer that is
     /// slow to read does not answer; a write that fails is what tells. Default 30 s.
     /// </summary>
     public TimeSpan KeepAliveInterval { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How long <see cref="SpdyConnection.CloseAsync"/> waits for the peer to have read everything. Default 10 s.</summary>
+    /// <summary>How long closing waits for the peer to have read everything. Default 10 s.</summary>
     public TimeSpan LingerTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>The clock.</summary>
