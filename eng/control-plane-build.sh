@@ -38,7 +38,8 @@ build_programs() {
         rm -rf "$cache"/building.*
         say "building Kubernetes $KUBERNETES_VERSION's control plane from Debian's source package (minutes, and 1.5 GB while it lasts; once)"
         local work; work=$(mktemp -d "$cache/building.XXXXXX")
-        if ! (set -euo pipefail; build_in "$work") >"$work/log" 2>&1; then
+        # A shell of its own, because a function that is part of a condition does not stop at its first error.
+        if ! "$BASH" -euo pipefail -c '. "$1"; build_in "$2"' build "$ROOT/eng/control-plane-build.sh" "$work" >"$work/log" 2>&1; then
             tail -n 40 "$work/log" >&2
             say "the control plane could not be built; a folder with the programs ${PROGRAMS[*]} can be named in KIP_CONTROL_PLANE instead"
             chmod -R u+w "$work" && rm -rf "$work"
@@ -96,10 +97,13 @@ download() {
     mkdir -p "$apt/sources" "$apt/state/lists/partial" "$apt/cache/archives/partial" "$work/download" "$work/debian"
     # The machine's own sources of bookworm, each also as a source of source packages. Debian installs both forms of file.
     for list in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-        [ -f "$list" ] && sed -nE '/^deb .* bookworm([-/][a-z]+)? /{p; s/^deb /deb-src /p}' "$list" >"$apt/sources/${list##*/}.list"
+        [ -f "$list" ] || continue
+        sed -nE '/^deb .* bookworm([-/][a-z]+)? /{p; s/^deb /deb-src /p}' "$list" >"$apt/sources/${list##*/}.list"
     done
     for list in /etc/apt/sources.list.d/*.sources; do
-        [ -f "$list" ] && awk -v RS= -v ORS='\n\n' '/(^|\n)Suites:[^\n]* bookworm([- \n]|$)/ { gsub(/(^|\n)#[^\n]*/, ""); sub(/^\n/, ""); sub(/(^|\n)Types:[^\n]*/, "\nTypes: deb deb-src"); sub(/^\n/, ""); print }' "$list" >"$apt/sources/${list##*/}"
+        [ -f "$list" ] || continue
+        # One paragraph, one source.
+        awk -v RS= -v ORS='\n\n' '/(^|\n)Suites:[^\n]* bookworm([- \n]|$)/ { gsub(/(^|\n)(#|Types:)[^\n]*/, ""); sub(/^\n/, ""); print "Types: deb deb-src\n" $0 }' "$list" >"$apt/sources/${list##*/}"
     done
     find "$apt/sources" -type f -empty -delete
     if [ -z "$(ls "$apt/sources")" ]; then

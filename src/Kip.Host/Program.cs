@@ -5,6 +5,7 @@ using Kip.Host.Configuration;
 var root = new RootCommand("Kip gives every pod a machine of its own: a right-sized cell, booted for the pod and terminated after it.")
 {
     RunCommand.Create(),
+    NodeCommand.Create(),
     GetCommand.Create(),
     DoctorCommand.Create(),
     VersionCommand.Create(),

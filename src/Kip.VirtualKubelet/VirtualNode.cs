@@ -64,7 +64,7 @@ public sealed class VirtualNode : IAsyncDisposable
         var description = new NodeDescription(options);
         _node = new NodeController(client, description, time, log);
         _lease = new NodeLease(leaseClient, options.NodeName, time, log);
-        _controller = new PodController(client, _pods, Cells, new PodResolver(), _statuses, new PodEvents(client, options.NodeName, time, log), time, log);
+        _controller = new PodController(client, _pods, Cells, new PlainResolver(), _statuses, new PodEvents((_, _, _, _) => { }), time, log);
     }
 
     /// <summary>The cells of this node.</summary>

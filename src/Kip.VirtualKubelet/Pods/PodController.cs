@@ -90,7 +90,7 @@ internal sealed partial class PodController : IAsyncDisposable
     private void Enqueue(ObjectKey key) => _queue.Add(key);
 
     /// <summary>Brings one pod nearer to what is wanted of it; what it returns is when to come back.</summary>
-    private async Task<TimeSpan?> ReconcileAsync(WorkItem<ObjectKey> item, CancellationToken cancellationToken)
+    private async ValueTask<TimeSpan?> ReconcileAsync(WorkItem<ObjectKey> item, CancellationToken cancellationToken)
     {
         var key = item.Key;
         var pod = _pods.Get(key);
@@ -345,7 +345,7 @@ internal sealed partial class PodController : IAsyncDisposable
                     _statuses.Set(tracked.Reference, status);
                     break;
                 case CellUpdateKind.PodEvent when update.Event is { } happened:
-                    _events.FromCell(tracked.Reference, cell.Record.Id, happened);
+                    _events.FromCell(tracked.Reference, happened);
                     break;
                 case CellUpdateKind.State when update.Cell.State is CellState.Launching or CellState.Booting && update.Cell.InstanceId is not null:
                     _events.Launched(tracked.Reference, update.Cell);

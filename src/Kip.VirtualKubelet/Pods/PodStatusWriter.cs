@@ -142,9 +142,10 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         {
             return true; // the pod is gone: nobody wants to know
         }
-        catch (KubernetesApiException e) when (e.IsConflict && await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false))
+        catch (KubernetesApiException e) when (e.IsConflict)
         {
-            return true; // another pod has its name
+            // Another pod has its name, or the API server lost a race with other writers.
+            return await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false);
         }
         catch (KubernetesApiException e) when (e.IsInvalid)
         {
