@@ -6,7 +6,9 @@ using Kip.Agent.Logs;
 using Kip.Agent.Pods;
 using Kip.Agent.Runtime;
 using Kip.Agent.Server;
+using Kip.Agent.Sessions;
 using Kip.Agent.State;
+using Kip.Agent.Statistics;
 using Kip.Agent.Status;
 using Kip.Grpc;
 using Microsoft.AspNetCore.Builder;
@@ -32,6 +34,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly RuntimeEvents _events;
     private readonly PodWorker _worker;
     private readonly ClientCertificates _clients;
+    private readonly ContainerSessions _sessions;
     private readonly CellAgentService _service;
     private readonly Task<WebApplication> _server;
 
@@ -73,7 +76,19 @@ internal sealed partial class AgentHost : IAsyncDisposable
             Logger = _loggers.CreateLogger<PodWorker>(),
         });
         _clients = new ClientCertificates(_identity, userData.ControllerCa);
-        _service = new CellAgentService(userData, _identity, _worker, _board, new LogReader(_board, time), _version, time);
+        var targets = new SessionTargets(_board);
+        _sessions = new ContainerSessions(targets, runtime);
+        _service = new CellAgentService(
+            userData,
+            _identity,
+            _worker,
+            _board,
+            new LogReader(_board, time),
+            _sessions,
+            new PortForwarder(targets, runtime),
+            new StatisticsCollector(_board, runtime, options.CgroupParent, time),
+            _version,
+            time);
     }
 
     /// <summary>Serves until it is cancelled, or SIGTERM or SIGINT comes. Containers stay as they are.</summary>
@@ -111,6 +126,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await (await _server).DisposeAsync();
+        _sessions.Dispose();
         _channel.Dispose();
         _identity.Dispose();
         _loggers.Dispose();

@@ -5,15 +5,17 @@ using Kip.Host.Configuration;
 var root = new RootCommand("Kip gives every pod a machine of its own: a right-sized cell, booted for the pod and terminated after it.")
 {
     RunCommand.Create(),
+    NodeCommand.Create(),
     GetCommand.Create(),
     DoctorCommand.Create(),
+    ValidateConfigCommand.Create(),
     VersionCommand.Create(),
 };
 
 try
 {
     // Signals are the commands' own business: the first Ctrl-C must not end the process under a running pod.
-    return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    return await root.Parse(GoFlag.NameCommand(args)).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
 }
 catch (HostException e)
 {

@@ -155,10 +155,12 @@ internal sealed class PodContext
     public PodView View() => new(
         Uid,
         PodIdentity.LogDirectory(_cell.LogDirectory, Pod),
+        Record.Ended ? null : Sandbox?.Id,
         [.. Slots.Select(slot => new ContainerView(
             slot.Name,
             (int)slot.Record.Runs,
-            Record.Ended || (slot.Terminated is not null && !slot.IsRunning && !slot.Starting && !Restarts(slot))))]);
+            Record.Ended || (slot.Terminated is not null && !slot.IsRunning && !slot.Starting && !Restarts(slot)),
+            slot.Run is { IsRunning: true } run ? run.Id : null))]);
 
     private ContainerSlot Slot(Container container, ContainerKind kind)
     {

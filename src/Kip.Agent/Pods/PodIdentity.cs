@@ -25,6 +25,9 @@ internal static class PodIdentity
 
     public static string LogDirectory(string root, Pod pod) => Path.Combine(root, $"{Namespace(pod)}_{Name(pod)}_{Uid(pod)}");
 
+    /// <summary>The control group that all processes of the pod are below.</summary>
+    public static string Cgroup(string parent, string podUid) => $"{parent.TrimEnd('/')}/pod{podUid}";
+
     /// <summary>
     /// Changes exactly when a container must be replaced: of all that the API lets a user change on a running pod that is the image.
     /// </summary>

@@ -24,7 +24,7 @@ internal static class SandboxPlan
             Labels = { PodIdentity.Labels(pod) },
             Linux = new LinuxPodSandboxConfig
             {
-                CgroupParent = $"{cell.CgroupParent.TrimEnd('/')}/pod{PodIdentity.Uid(pod)}",
+                CgroupParent = PodIdentity.Cgroup(cell.CgroupParent, PodIdentity.Uid(pod)),
                 SecurityContext = SecurityContext(spec),
             },
         };

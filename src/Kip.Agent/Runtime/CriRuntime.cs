@@ -57,6 +57,16 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
     private readonly Method<ReopenContainerLogRequest, ReopenContainerLogResponse> _reopenContainerLog =
         Runtime("ReopenContainerLog", ReopenContainerLogRequest.Parser, ReopenContainerLogResponse.Parser);
 
+    private readonly Method<ExecRequest, ExecResponse> _exec = Runtime("Exec", ExecRequest.Parser, ExecResponse.Parser);
+
+    private readonly Method<AttachRequest, AttachResponse> _attach = Runtime("Attach", AttachRequest.Parser, AttachResponse.Parser);
+
+    private readonly Method<ListContainerStatsRequest, ListContainerStatsResponse> _listContainerStats =
+        Runtime("ListContainerStats", ListContainerStatsRequest.Parser, ListContainerStatsResponse.Parser);
+
+    private readonly Method<ImageFsInfoRequest, ImageFsInfoResponse> _imageFsInfo =
+        Method.Unary(ImageService, "ImageFsInfo", ImageFsInfoRequest.Parser, ImageFsInfoResponse.Parser);
+
     private readonly Method<ImageStatusRequest, ImageStatusResponse> _imageStatus =
         Method.Unary(ImageService, "ImageStatus", ImageStatusRequest.Parser, ImageStatusResponse.Parser);
 
@@ -84,6 +94,13 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
     public async Task<PodSandboxStatus> PodSandboxStatusAsync(string sandboxId, CancellationToken cancellationToken) =>
         (await Call(_podSandboxStatus, new PodSandboxStatusRequest { PodSandboxId = sandboxId }, Query, cancellationToken)).Status
             ?? new PodSandboxStatus();
+
+    public async Task<string?> NetworkNamespaceAsync(string sandboxId, CancellationToken cancellationToken)
+    {
+        var request = new PodSandboxStatusRequest { PodSandboxId = sandboxId, Verbose = true };
+        var info = (await Call(_podSandboxStatus, request, Query, cancellationToken)).Info;
+        return info.TryGetValue("info", out var json) ? SandboxInfo.NetworkNamespace(json) : null;
+    }
 
     public async Task<IReadOnlyList<PodSandbox>> ListPodSandboxAsync(
         IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken)
@@ -135,6 +152,27 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
 
     public Task ReopenContainerLogAsync(string containerId, CancellationToken cancellationToken) =>
         Call(_reopenContainerLog, new ReopenContainerLogRequest { ContainerId = containerId }, Query, cancellationToken);
+
+    public async Task<Uri> ExecAsync(ExecRequest request, CancellationToken cancellationToken) =>
+        new((await Call(_exec, request, Query, cancellationToken)).Url);
+
+    public async Task<Uri> AttachAsync(AttachRequest request, CancellationToken cancellationToken) =>
+        new((await Call(_attach, request, Query, cancellationToken)).Url);
+
+    public async Task<IReadOnlyList<ContainerStats>> ListContainerStatsAsync(
+        IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken)
+    {
+        var filter = new ContainerStatsFilter();
+        foreach (var (key, value) in labels)
+        {
+            filter.LabelSelector.Add(key, value);
+        }
+
+        return (await Call(_listContainerStats, new ListContainerStatsRequest { Filter = filter }, Query, cancellationToken)).Stats;
+    }
+
+    public async Task<string?> ImageDirectoryAsync(CancellationToken cancellationToken) =>
+        (await Call(_imageFsInfo, new ImageFsInfoRequest(), Query, cancellationToken)).ImageFilesystems.FirstOrDefault()?.FsId?.Mountpoint;
 
     public async Task<Image?> ImageStatusAsync(string image, CancellationToken cancellationToken)
     {

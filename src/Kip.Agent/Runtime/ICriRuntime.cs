@@ -25,6 +25,9 @@ internal interface ICriRuntime
 
     Task<PodSandboxStatus> PodSandboxStatusAsync(string sandboxId, CancellationToken cancellationToken);
 
+    /// <summary>Where the sandbox's network namespace is to be found; null when it has the cell's own.</summary>
+    Task<string?> NetworkNamespaceAsync(string sandboxId, CancellationToken cancellationToken);
+
     /// <summary>The sandboxes that carry all these labels.</summary>
     Task<IReadOnlyList<PodSandbox>> ListPodSandboxAsync(
         IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken);
@@ -49,6 +52,19 @@ internal interface ICriRuntime
 
     /// <summary>Makes the runtime write to a new file after the old one was renamed.</summary>
     Task ReopenContainerLogAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Prepares a command; it runs once somebody speaks SPDY to the address that this returns.</summary>
+    Task<Uri> ExecAsync(ExecRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Prepares to join a container's streams, at the address that this returns.</summary>
+    Task<Uri> AttachAsync(AttachRequest request, CancellationToken cancellationToken);
+
+    /// <summary>What the running containers that carry all these labels use.</summary>
+    Task<IReadOnlyList<ContainerStats>> ListContainerStatsAsync(
+        IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken);
+
+    /// <summary>Where images and writable layers lie; null when the runtime does not say.</summary>
+    Task<string?> ImageDirectoryAsync(CancellationToken cancellationToken);
 
     /// <summary>The image under this name, or null.</summary>
     Task<Image?> ImageStatusAsync(string image, CancellationToken cancellationToken);

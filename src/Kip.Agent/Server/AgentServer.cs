@@ -15,6 +15,7 @@ internal static class AgentServer
 {
     /// <summary>Of ApplyPod, which carries the contents of volumes; agent.proto says it too.</summary>
     private const int MaximumRequestBytes = 64 << 20;
+    private const int StreamWindow = 768 << 10;
 
     public static WebApplication Build(
         AgentOptions options, UserData userData, Func<ClientCertificates> clients, ILoggerProvider logging)
@@ -28,6 +29,9 @@ internal static class AgentServer
         {
             kestrel.AddServerHeader = false;
             kestrel.ConfigureForGrpc();
+            // As many streams as a connection may have can stall, each for itself, and none holds up the others.
+            kestrel.Limits.Http2.InitialStreamWindowSize = StreamWindow;
+            kestrel.Limits.Http2.InitialConnectionWindowSize = StreamWindow * (kestrel.Limits.Http2.MaxStreamsPerConnection + 1);
             if (options.Listen is null)
             {
                 kestrel.ListenAnyIP(userData.Port, Configure);

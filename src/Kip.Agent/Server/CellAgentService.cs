@@ -5,6 +5,8 @@ using Kip.Agent.Enrolment;
 using Kip.Agent.Logs;
 using Kip.Agent.Pods;
 using Kip.Agent.Runtime;
+using Kip.Agent.Sessions;
+using Kip.Agent.Statistics;
 using Kip.Agent.Status;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
@@ -20,6 +22,9 @@ internal sealed class CellAgentService(
     PodWorker worker,
     StatusBoard board,
     LogReader logs,
+    ContainerSessions sessions,
+    PortForwarder ports,
+    StatisticsCollector statistics,
     RuntimeVersion runtime,
     TimeProvider time)
 {
@@ -39,6 +44,11 @@ internal sealed class CellAgentService(
         routes.MapGrpcServerStreaming(
             Method.ServerStreaming(Service, "WatchStatus", WatchStatusRequest.Parser, StatusUpdate.Parser), WatchStatus);
         routes.MapGrpcServerStreaming(Method.ServerStreaming(Service, "ReadLogs", ReadLogsRequest.Parser, LogChunk.Parser), ReadLogs);
+        routes.MapGrpcDuplexStreaming(Method.DuplexStreaming(Service, "Exec", SessionInput.Parser, SessionEvent.Parser), Exec);
+        routes.MapGrpcDuplexStreaming(Method.DuplexStreaming(Service, "Attach", SessionInput.Parser, SessionEvent.Parser), Attach);
+        routes.MapGrpcDuplexStreaming(Method.DuplexStreaming(Service, "ForwardPort", PortInput.Parser, PortOutput.Parser), ForwardPort);
+        routes.MapGrpcUnary(
+            Method.Unary(Service, "GetStatistics", GetStatisticsRequest.Parser, GetStatisticsReply.Parser), GetStatistics);
         routes.MapGrpcUnimplemented();
     }
 
@@ -98,6 +108,30 @@ internal sealed class CellAgentService(
         {
             yield return chunk;
         }
+    }
+
+    private IAsyncEnumerable<SessionEvent> Exec(IAsyncEnumerable<SessionInput> inputs, ServerCallContext context)
+    {
+        RequireEnrolled();
+        return sessions.ExecAsync(inputs, context.CancellationToken);
+    }
+
+    private IAsyncEnumerable<SessionEvent> Attach(IAsyncEnumerable<SessionInput> inputs, ServerCallContext context)
+    {
+        RequireEnrolled();
+        return sessions.AttachAsync(inputs, context.CancellationToken);
+    }
+
+    private IAsyncEnumerable<PortOutput> ForwardPort(IAsyncEnumerable<PortInput> inputs, ServerCallContext context)
+    {
+        RequireEnrolled();
+        return ports.ForwardAsync(inputs, context.CancellationToken);
+    }
+
+    private Task<GetStatisticsReply> GetStatistics(GetStatisticsRequest request, ServerCallContext context)
+    {
+        RequireEnrolled();
+        return statistics.CollectAsync(context.CancellationToken);
     }
 
     private void RequireEnrolled()

@@ -28,4 +28,16 @@ internal static class AgentMethods
 
     public static readonly Method<ReadLogsRequest, LogChunk> ReadLogs =
         Method.ServerStreaming(Service, nameof(ReadLogs), ReadLogsRequest.Parser, LogChunk.Parser);
+
+    public static readonly Method<SessionInput, SessionEvent> Exec =
+        Method.DuplexStreaming(Service, nameof(Exec), SessionInput.Parser, SessionEvent.Parser);
+
+    public static readonly Method<SessionInput, SessionEvent> Attach =
+        Method.DuplexStreaming(Service, nameof(Attach), SessionInput.Parser, SessionEvent.Parser);
+
+    public static readonly Method<PortInput, PortOutput> ForwardPort =
+        Method.DuplexStreaming(Service, nameof(ForwardPort), PortInput.Parser, PortOutput.Parser);
+
+    public static readonly Method<GetStatisticsRequest, GetStatisticsReply> GetStatistics =
+        Method.Unary(Service, nameof(GetStatistics), GetStatisticsRequest.Parser, GetStatisticsReply.Parser);
 }

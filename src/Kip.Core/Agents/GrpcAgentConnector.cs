@@ -107,7 +107,7 @@ public sealed partial class GrpcAgentConnector : ICellAgentConnector
 
     private async Task<ICellAgent> ConnectEnrolledAsync(CellRecord cell, string address, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken)
     {
-        var channel = Open(address, cell.Id, certificate => _authority.IsCell(certificate, cell.Id));
+        var channel = OpenEnrolled();
         try
         {
             var hello = await channel.UnaryAsync(AgentMethods.Hello, Introduction(), Call, cancellationToken).ConfigureAwait(false);
@@ -118,13 +118,15 @@ public sealed partial class GrpcAgentConnector : ICellAgentConnector
             }
 
             onStep?.Invoke(AgentConnectStep.Enrolled);
-            return new GrpcCellAgent(channel, cell.Id, hello, RenewIfDueAsync);
+            return new GrpcCellAgent(channel, OpenEnrolled, cell.Id, hello, RenewIfDueAsync);
         }
         catch
         {
             channel.Dispose();
             throw;
         }
+
+        GrpcChannel OpenEnrolled() => Open(address, cell.Id, certificate => _authority.IsCell(certificate, cell.Id));
 
         async Task<DateTimeOffset> RenewIfDueAsync(DateTimeOffset notAfter, CancellationToken ct)
         {

@@ -13,17 +13,21 @@ internal sealed class GrpcCellAgent : ICellAgent
     private static readonly CallOptions Call = new(Timeout: TimeSpan.FromSeconds(30));
 
     private readonly GrpcChannel _channel;
+    // A connection of their own: what users push through it must not hold up statuses and stops.
+    private readonly Lazy<GrpcChannel> _sessions;
     private readonly string _cellId;
     private readonly Func<DateTimeOffset, CancellationToken, Task<DateTimeOffset>> _renewIfDue;
     private DateTimeOffset _certificateNotAfter;
 
     public GrpcCellAgent(
         GrpcChannel channel,
+        Func<GrpcChannel> openAnother,
         string cellId,
         HelloReply hello,
         Func<DateTimeOffset, CancellationToken, Task<DateTimeOffset>> renewIfDue)
     {
         _channel = channel;
+        _sessions = new Lazy<GrpcChannel>(openAnother);
         _cellId = cellId;
         Instance = hello.AgentInstance;
         _renewIfDue = renewIfDue;
@@ -137,9 +141,49 @@ internal sealed class GrpcCellAgent : ICellAgent
         }
     }
 
+    public Task<IContainerSession> ExecAsync(string podUid, ExecRequest request, CancellationToken cancellationToken)
+    {
+        var start = new SessionStart
+        {
+            PodUid = podUid,
+            Container = request.Container,
+            Stdin = request.Stdin,
+            Stdout = request.Stdout,
+            Stderr = request.Stderr,
+            Tty = request.Tty,
+        };
+        start.Command.AddRange(request.Command);
+        return GrpcContainerSession.StartAsync(_sessions.Value, AgentMethods.Exec, start, _cellId, cancellationToken);
+    }
+
+    public Task<IContainerSession> AttachAsync(string podUid, AttachRequest request, CancellationToken cancellationToken)
+    {
+        var start = new SessionStart
+        {
+            PodUid = podUid,
+            Container = request.Container,
+            Stdin = request.Stdin,
+            Stdout = request.Stdout,
+            Stderr = request.Stderr,
+            Tty = request.Tty,
+        };
+        return GrpcContainerSession.StartAsync(_sessions.Value, AgentMethods.Attach, start, _cellId, cancellationToken);
+    }
+
+    public Task<IPortConnection> ForwardPortAsync(string podUid, int port, CancellationToken cancellationToken) =>
+        GrpcPortConnection.OpenAsync(_sessions.Value, new PortOpen { PodUid = podUid, Port = (uint)port }, _cellId, cancellationToken);
+
+    public async Task<PodStatistics> GetStatisticsAsync(CancellationToken cancellationToken) =>
+        StatisticsWire.Read(await CallAsync(AgentMethods.GetStatistics, new GetStatisticsRequest(), cancellationToken).ConfigureAwait(false));
+
     public ValueTask DisposeAsync()
     {
         _channel.Dispose();
+        if (_sessions.IsValueCreated)
+        {
+            _sessions.Value.Dispose();
+        }
+
         return ValueTask.CompletedTask;
     }
 
@@ -183,13 +227,13 @@ internal sealed class GrpcCellAgent : ICellAgent
         }
     }
 
-    private async Task CallAsync<TRequest, TReply>(Method<TRequest, TReply> method, TRequest request, CancellationToken cancellationToken)
+    private async Task<TReply> CallAsync<TRequest, TReply>(Method<TRequest, TReply> method, TRequest request, CancellationToken cancellationToken)
         where TRequest : class, IMessage<TRequest>
         where TReply : class, IMessage<TReply>
     {
         try
         {
-            await _channel.UnaryAsync(method, request, Call, cancellationToken).ConfigureAwait(false);
+            return await _channel.UnaryAsync(method, request, Call, cancellationToken).ConfigureAwait(false);
         }
         catch (RpcException e)
         {

@@ -26,6 +26,21 @@ public interface ICellAgent : IAsyncDisposable
 
     /// <summary>A container's log, oldest line first. With <see cref="LogQuery.Follow"/> it begins before the container does and ends with it.</summary>
     IAsyncEnumerable<LogEntry> ReadLogsAsync(string podUid, LogQuery query, CancellationToken cancellationToken);
+
+    /// <summary>Runs a command in a container; returns once it is under way. To be disposed of.</summary>
+    Task<IContainerSession> ExecAsync(string podUid, ExecRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Joins the streams of a container's first process. To be disposed of, which leaves the container running.</summary>
+    Task<IContainerSession> AttachAsync(string podUid, AttachRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Connects to a server that listens in the pod, on its loopback address too. To be disposed of.</summary>
+    /// <param name="podUid">The pod.</param>
+    /// <param name="port">1 to 65535.</param>
+    /// <param name="cancellationToken">Ends the attempt.</param>
+    Task<IPortConnection> ForwardPortAsync(string podUid, int port, CancellationToken cancellationToken);
+
+    /// <summary>What the pod and its cell use at this moment.</summary>
+    Task<PodStatistics> GetStatisticsAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>Makes connections to agents, enrolling those that are new.</summary>
@@ -146,7 +161,7 @@ public enum AgentErrorKind
     /// <summary>It answered, but could not prove to be the cell it should be. Do not talk to it.</summary>
     Untrusted,
 
-    /// <summary>It refuses the pod: the message names what is wrong with it. Repeating cannot help.</summary>
+    /// <summary>It refuses the pod, or what was asked for cannot be done: the message says why. Repeating cannot help.</summary>
     Refused,
 
     /// <summary>It does not know what was asked for.</summary>

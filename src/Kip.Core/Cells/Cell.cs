@@ -143,6 +143,36 @@ public sealed class Cell
         }
     }
 
+    /// <summary>Runs a command in a container. Waits for the cell if it is not there yet.</summary>
+    /// <exception cref="AgentException">The pod has ended, the container does not run, or the cell cannot be reached.</exception>
+    public Task<IContainerSession> ExecAsync(ExecRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return AskAgentAsync(agent => agent.ExecAsync(Record.Pod.Uid, request, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Joins the streams of a container's first process. Waits for the cell if it is not there yet.</summary>
+    /// <inheritdoc cref="ExecAsync" path="/exception"/>
+    public Task<IContainerSession> AttachAsync(AttachRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return AskAgentAsync(agent => agent.AttachAsync(Record.Pod.Uid, request, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Connects to a server that listens in the pod. Waits for the cell if it is not there yet.</summary>
+    /// <exception cref="AgentException">The pod has ended, nothing listens, or the cell cannot be reached.</exception>
+    public Task<IPortConnection> ForwardPortAsync(int port, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(port, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(port, ushort.MaxValue);
+        return AskAgentAsync(agent => agent.ForwardPortAsync(Record.Pod.Uid, port, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>What the pod and its cell use. Waits for the cell if it is not there yet.</summary>
+    /// <exception cref="AgentException">The pod has ended, or the cell cannot be reached.</exception>
+    public Task<PodStatistics> GetStatisticsAsync(CancellationToken cancellationToken) =>
+        AskAgentAsync(agent => agent.GetStatisticsAsync(cancellationToken), cancellationToken);
+
     internal void Publish(CellUpdateKind kind, AgentEvent? happened = null)
     {
         lock (_lock)
@@ -278,6 +308,25 @@ public sealed class Cell
         foreach (var watcher in _watchers)
         {
             watcher.TryWrite(update);
+        }
+    }
+
+    /// <summary>Asks once: what was begun on a cell that was lost must not begin again by itself.</summary>
+    private async Task<T> AskAgentAsync<T>(Func<ICellAgent, Task<T>> ask, CancellationToken cancellationToken)
+    {
+        var agent = _podEnded.Task.IsCompleted ? null : await AgentOrNullAsync(cancellationToken).ConfigureAwait(false);
+        if (agent is null)
+        {
+            throw new AgentException(AgentErrorKind.NotFound, $"pod {Record.Pod.Namespace}/{Record.Pod.Name} has ended");
+        }
+
+        try
+        {
+            return await ask(agent).ConfigureAwait(false);
+        }
+        catch (ObjectDisposedException e)
+        {
+            throw new AgentException(AgentErrorKind.Unavailable, $"the connection to {Record.Id} was lost", e);
         }
     }
 

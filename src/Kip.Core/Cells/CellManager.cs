@@ -93,7 +93,7 @@ public sealed partial class CellManager : IAsyncDisposable
             pod.Metadata.Uid ?? throw new ArgumentException("the pod has no UID", nameof(assignment)));
         if (_byPod.TryGetValue(reference.Uid, out var known))
         {
-            await known.Reconciler.SetPodAsync(assignment, cancellationToken).ConfigureAwait(false);
+            await known.Reconciler.AssignAsync(assignment, cancellationToken).ConfigureAwait(false);
             return known.Cell;
         }
 

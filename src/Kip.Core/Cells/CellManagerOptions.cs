@@ -3,7 +3,7 @@ using Kip.Agents;
 namespace Kip.Cells;
 
 /// <summary>How a <see cref="CellManager"/> works.</summary>
-public sealed class CellManagerOptions
+public sealed record CellManagerOptions
 {
     /// <summary>Whose cells these are: at its start the manager takes up the records of this owner, and no others.</summary>
     public required string Owner { get; init; }
@@ -37,6 +37,12 @@ public sealed class CellManagerOptions
 
     /// <summary>How often instances are listed when nothing is waited for. Default 10 seconds.</summary>
     public TimeSpan ObserveInterval { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// Called when a cell's instance is gone, before its record is deleted; the deletion waits for it. After a crash it may be called
+    /// again. Whoever must not lose how a pod ended sees to it here. Does nothing by default.
+    /// </summary>
+    public Func<Cell, CancellationToken, Task> BeforeForgotten { get; init; } = static (_, _) => Task.CompletedTask;
 
     /// <summary>How long an instance may be in no record before it is terminated. Default 1 minute.</summary>
     public TimeSpan OrphanGracePeriod { get; init; } = TimeSpan.FromMinutes(1);

@@ -380,7 +380,7 @@ internal sealed partial class CellReconciler : IDisposable
         {
             // A stop that came first wins: nothing may start after it.
             _abandoned.Token.ThrowIfCancellationRequested();
-            await StoreAsync(Record with { State = CellState.Claimed, EnrolmentToken = null }, cancellationToken).ConfigureAwait(false);
+            await StoreAsync(Record with { State = CellState.Claimed, ClaimedAt = Now, EnrolmentToken = null }, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -455,10 +455,7 @@ internal sealed partial class CellReconciler : IDisposable
         else if (_cell.Assignment is { } assignment)
         {
             await agent.ApplyPodAsync(
-                assignment with
-                {
-                    PodAddress = Record.PodAddress, Credentials = [.. assignment.Credentials, .. _context.Options.Credentials],
-                },
+                assignment with { PodAddress = Record.PodAddress, Credentials = [.. assignment.Credentials, .. _context.Options.Credentials] },
                 cancellationToken).ConfigureAwait(false);
         }
     }
@@ -532,7 +529,7 @@ internal sealed partial class CellReconciler : IDisposable
     }
 
     /// <summary>Gives the pod's newest version to the agent: now when it is connected, and on each new connection.</summary>
-    public async Task SetPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
+    public async Task AssignAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
         _cell.Assignment = assignment;
         if (_cell.ConnectedAgent is { } agent && Record.State == CellState.Claimed)
@@ -600,6 +597,7 @@ internal sealed partial class CellReconciler : IDisposable
             }
         }
 
+        await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
         await _context.Store.DeleteAsync(Record.Id, cancellationToken).ConfigureAwait(false);
         _cell.SetGone();
     }

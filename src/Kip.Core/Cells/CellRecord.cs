@@ -55,6 +55,9 @@ public sealed record CellRecord
     /// <summary>Address reserved for the pod, once known; null where the pod has the cell's own.</summary>
     public string? PodAddress { get; init; }
 
+    /// <summary>When the pod was given to the agent, or null: a pod whose cell ended before may be given another cell.</summary>
+    public DateTimeOffset? ClaimedAt { get; init; }
+
     /// <summary>The enrolment secret, base64; null once the agent is enrolled.</summary>
     public string? EnrolmentToken { get; init; }
 

@@ -4,7 +4,7 @@ namespace Kip.Cells;
 
 /// <summary>
 /// Says that the owner of some cells is alive, for as long as its process is: a lock on a file that the kernel lets go of however the
-/// process ends. For owners that never come back under the same name, such as one run of <c>kip run</c>.
+/// process ends.
 /// </summary>
 public sealed class OwnerLock : IDisposable
 {
@@ -23,7 +23,18 @@ public sealed class OwnerLock : IDisposable
     /// <summary>The new owner's name; for <see cref="CellManagerOptions.Owner"/>.</summary>
     public string Owner { get; }
 
-    /// <summary>Makes a new owner.</summary>
+    /// <summary>Becomes an owner that comes back under the same name, such as a node.</summary>
+    /// <param name="directory">The folder that all owners of one store share; made if needed.</param>
+    /// <param name="owner">Its name; a file name.</param>
+    /// <exception cref="IOException">Another process is this owner.</exception>
+    public static OwnerLock Take(string directory, string owner)
+    {
+        PrivateFiles.CreateDirectory(directory);
+        var path = Path.Combine(directory, owner);
+        return new OwnerLock(path, FileLock.TryAcquire(path) ?? throw new IOException($"another process is {owner}: it holds {path}"));
+    }
+
+    /// <summary>Makes a new owner that never comes back under the same name, such as one run of <c>kip run</c>.</summary>
     /// <param name="directory">The folder that all owners of one store share; made if needed.</param>
     /// <param name="prefix">What the name begins with.</param>
     public static OwnerLock Create(string directory, string prefix)

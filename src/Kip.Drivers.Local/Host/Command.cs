@@ -53,7 +53,9 @@ internal static class Command
         {
             if (!process.HasExited)
             {
+                // Until it is gone it may still be changing what the caller is about to undo.
                 process.Kill();
+                await process.WaitForExitAsync(CancellationToken.None);
             }
         }
     }

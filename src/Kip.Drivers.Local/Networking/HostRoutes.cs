@@ -23,7 +23,7 @@ internal static class HostRoutes
             return $"the route {route.Range} of interface {route.Interface}";
         }
 
-        foreach (var card in NetworkInterface.GetAllNetworkInterfaces().Where(card => card.Name != except))
+        foreach (var card in Interfaces().Where(card => card.Name != except))
         {
             foreach (var own in card.GetIPProperties().UnicastAddresses)
             {
@@ -35,6 +35,23 @@ internal static class HostRoutes
         }
 
         return null;
+    }
+
+    // The framework reads the kernel's list in several calls and fails when an interface comes or goes in between.
+    private static NetworkInterface[] Interfaces()
+    {
+        const int attempts = 20;
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return NetworkInterface.GetAllNetworkInterfaces();
+            }
+            catch (Exception exception) when (exception is ArgumentException or NetworkInformationException && attempt < attempts)
+            {
+                // Other cells come and go: the next list is another one.
+            }
+        }
     }
 
     // /proc/net/route: "Iface Destination Gateway Flags RefCnt Use Metric Mask ...", numbers in hexadecimal, network order as the CPU reads it.

@@ -10,6 +10,7 @@ namespace Kip.Host.Configuration;
 /// <summary>Everything the commands need to know, put together from flags, environment and provider.yaml, in this order.</summary>
 internal sealed record HostSettings(
     string StateDirectory,
+    ProviderConfiguration Provider,
     LocalConfiguration Local,
     string AgentPath,
     IReadOnlyList<string> ImageArchives,
@@ -29,25 +30,39 @@ internal sealed record HostSettings(
         return options with { Bridge = Local.Bridge ?? options.Bridge, Cidr = Local.Cidr ?? options.Cidr };
     }
 
+    /// <summary>The settings of a command that runs cells on this machine, whatever cloud provider.yaml names.</summary>
     /// <exception cref="HostException">A file is missing or wrong; the message says which and where.</exception>
     public static async Task<HostSettings> LoadAsync(SharedOptions.Values flags, CancellationToken cancellationToken)
     {
+        var settings = await LoadAsync(flags, needsCloud: false, cancellationToken).ConfigureAwait(false);
+        return settings.Provider.Cloud is null or LocalConfiguration
+            ? settings
+            : settings with { Warnings = [.. settings.Warnings, $"{flags.ProviderConfig}: the cloud it names is not used: this command runs cells on this machine"] };
+    }
+
+    /// <summary>The settings of any command.</summary>
+    /// <param name="flags">The command line.</param>
+    /// <param name="needsCloud">Whether provider.yaml must name the cloud, as it must for a node.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="HostException">A file is missing or wrong; the message says which and where.</exception>
+    public static async Task<HostSettings> LoadAsync(SharedOptions.Values flags, bool needsCloud, CancellationToken cancellationToken)
+    {
         try
         {
-            var (configuration, warnings) = flags.ProviderConfig is { } path
-                ? await ProviderConfiguration.ReadAsync(path, cancellationToken).ConfigureAwait(false)
-                : (new ProviderConfiguration(), []);
-            var local = configuration.Cloud?.Local ?? new LocalConfiguration();
+            var configuration = flags.ProviderConfig is { } path
+                ? await ProviderReader.ReadAsync(path, needsCloud, Environment.GetEnvironmentVariable, cancellationToken).ConfigureAwait(false)
+                : new ProviderConfiguration();
+            var local = configuration.Cloud as LocalConfiguration ?? new LocalConfiguration();
             var archives = flags.ImageArchives.Count > 0 ? flags.ImageArchives : local.ImageArchives ?? Split(Environment.GetEnvironmentVariable("KIP_IMAGE_ARCHIVES"));
-            var registries = configuration.Cells?.Registries ?? [];
             var settings = new HostSettings(
                 Path.GetFullPath(flags.StateDirectory ?? Environment.GetEnvironmentVariable("KIP_STATE_DIR") ?? "/var/lib/kip"),
+                configuration,
                 local,
                 Path.GetFullPath(Environment.GetEnvironmentVariable("KIP_AGENT") ?? Path.Combine(AppContext.BaseDirectory, "agent", "kip-agent")),
                 archives.Select(Path.GetFullPath).ToList(),
-                registries.Select(static (r, i) => r.ToCore($"cells.registries[{i}]")).ToList(),
+                configuration.Cells.Registries,
                 await CredentialsAsync(flags.RegistryConfig, cancellationToken).ConfigureAwait(false),
-                warnings);
+                configuration.Warnings);
 
             // Touches nothing, and says what is wrong with the options before anything else is tried with them.
             _ = new LocalDriver(settings.LocalOptions("check"), TimeProvider.System, NullLogger<LocalDriver>.Instance);

@@ -1,80 +1,173 @@
-using System.Text.Json.Serialization;
+using System.Net;
 using Kip.Agents;
 using Kip.Kubernetes;
 
 namespace Kip.Host.Configuration;
 
-/// <summary>provider.yaml, as far as this version reads it. The keys are the Go Kip's where it had them.</summary>
-internal sealed class ProviderConfiguration
+/// <summary>What provider.yaml says, checked, with every default filled in. docs/configuration.md says what each key means.</summary>
+internal sealed record ProviderConfiguration
 {
-    public string? ApiVersion { get; set; }
+    /// <summary>Where cells are launched; null when the file names no cloud, which only commands that run local cells allow.</summary>
+    public CloudConfiguration? Cloud { get; init; }
 
-    public string? Kind { get; set; }
+    public CellsConfiguration Cells { get; init; } = new();
 
-    public CloudConfiguration? Cloud { get; set; }
+    public KubeletConfiguration Kubelet { get; init; } = new();
 
-    public CellsConfiguration? Cells { get; set; }
+    /// <summary>testing.controllerID: instead of the one that Kip makes and remembers.</summary>
+    public string? ControllerId { get; init; }
 
-    /// <exception cref="ManifestException">The file is not usable; the message says where and why.</exception>
-    /// <exception cref="IOException">The file cannot be read.</exception>
-    public static async Task<(ProviderConfiguration Value, IReadOnlyList<string> Warnings)> ReadAsync(string path, CancellationToken cancellationToken) =>
-        Manifest.ReadConfiguration(
-            await File.ReadAllTextAsync(path, cancellationToken).ConfigureAwait(false),
-            path,
-            ProviderConfigurationContext.Default.ProviderConfiguration);
+    /// <summary>What was read and has no effect: unknown keys, keys of the Go Kip that nothing is left to set.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 }
 
-internal sealed class CloudConfiguration
+/// <summary>One of <see cref="AwsConfiguration"/>, <see cref="GceConfiguration"/>, <see cref="AzureConfiguration"/>, <see cref="LocalConfiguration"/>.</summary>
+internal abstract record CloudConfiguration;
+
+/// <summary>cloud.aws. Null is what AWS's own sources (environment, profile, instance metadata) are asked for.</summary>
+internal sealed record AwsConfiguration : CloudConfiguration
 {
-    public LocalConfiguration? Local { get; set; }
+    public string? Region { get; init; }
+
+    /// <summary>The key pair of cloud.aws, or of the environment, which goes first.</summary>
+    public (string Id, Secret Key)? AccessKey { get; init; }
+
+    /// <summary>An ID, or <c>default</c>.</summary>
+    public string? VpcId { get; init; }
+
+    public string? SubnetId { get; init; }
+
+    public Uri? Endpoint { get; init; }
+
+    public bool SkipTlsVerify { get; init; }
+}
+
+/// <summary>cloud.gce. Null is what the metadata server is asked for.</summary>
+internal sealed record GceConfiguration : CloudConfiguration
+{
+    public string? ProjectId { get; init; }
+
+    /// <summary>A service account's key file.</summary>
+    public string? CredentialsFile { get; init; }
+
+    /// <summary>A service account's e-mail address and key.</summary>
+    public (string Email, Secret PrivateKey)? Credentials { get; init; }
+
+    public string? Zone { get; init; }
+
+    public string? VpcName { get; init; }
+
+    public string? SubnetName { get; init; }
+}
+
+/// <summary>cloud.azure.</summary>
+internal sealed record AzureConfiguration : CloudConfiguration
+{
+    public required string SubscriptionId { get; init; }
+
+    /// <summary>The display name, such as <c>East US</c>.</summary>
+    public required string Location { get; init; }
+
+    public required string ResourceGroup { get; init; }
+
+    public string? TenantId { get; init; }
+
+    public string? ClientId { get; init; }
+
+    public Secret? ClientSecret { get; init; }
+
+    public string? VirtualNetworkName { get; init; }
+
+    public string? SubnetName { get; init; }
 }
 
 /// <summary>cloud.local: cells on this machine.</summary>
-internal sealed class LocalConfiguration
+internal sealed record LocalConfiguration : CloudConfiguration
 {
-    /// <summary>Name of the bridge that the cells are on.</summary>
-    public string? Bridge { get; set; }
+    /// <summary>Name of the bridge that the cells are on; null for the driver's default.</summary>
+    public string? Bridge { get; init; }
 
-    /// <summary>The addresses of the cells and their pods; the first is the bridge's own.</summary>
-    public string? Cidr { get; set; }
+    /// <summary>The addresses of the cells and their pods; the first is the bridge's own. Null for the driver's default.</summary>
+    public string? Cidr { get; init; }
 
-    /// <summary>Image archives (OCI or Docker) that every cell has from the start.</summary>
-    public List<string>? ImageArchives { get; set; }
+    /// <summary>Image archives (OCI or Docker) that every cell has from the start; null when not given.</summary>
+    public IReadOnlyList<string>? ImageArchives { get; init; }
 }
 
-internal sealed class CellsConfiguration
+/// <summary>cells: what every cell has in common.</summary>
+internal sealed record CellsConfiguration
 {
-    /// <summary>Mirrors and plain-http registries.</summary>
-    public List<RegistrySettings>? Registries { get; set; }
+    /// <summary>Which boot image, in the cloud's own terms; empty for the cloud's default.</summary>
+    public IReadOnlyDictionary<string, string> BootImage { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>For pods that request nothing. Null only with local cells.</summary>
+    public string? DefaultInstanceType { get; init; }
+
+    /// <summary>The size of the root disk in bytes; null for that of the boot image.</summary>
+    public long? DefaultVolumeBytes { get; init; } = 5L << 30;
+
+    public IReadOnlyList<StandbyCells> StandbyCells { get; init; } = [];
+
+    public string? CloudInitFile { get; init; }
+
+    /// <summary>cells.itzo.version; null for the newest.</summary>
+    public string? AgentVersion { get; init; }
+
+    /// <summary>cells.itzo.url: where cells get the agent.</summary>
+    public Uri? AgentUrl { get; init; }
+
+    public IReadOnlyList<IPNetwork> ExtraCidrs { get; init; } = [];
+
+    public IReadOnlyList<string> ExtraSecurityGroups { get; init; } = [];
+
+    /// <summary>Part of the names of what Kip makes in the cloud; null for the controller's ID.</summary>
+    public string? Nametag { get; init; }
+
+    public HealthCheckConfiguration HealthCheck { get; init; } = new();
+
+    public bool PrivateIPOnly { get; init; }
+
+    /// <summary>Handed to cells as it is.</summary>
+    public IReadOnlyDictionary<string, string> CellConfig { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The cells' identity in their cloud: an instance profile or a service account.</summary>
+    public string? DefaultIamPermissions { get; init; }
+
+    public bool UseCloudParameterStore { get; init; }
+
+    public IReadOnlyList<RegistryConfiguration> Registries { get; init; } = [];
 }
 
-internal sealed class RegistrySettings
+/// <summary>Cells to keep ready.</summary>
+internal sealed record StandbyCells(string InstanceType, int Count, bool Spot, bool Dedicated);
+
+/// <summary>When the pod of a silent cell is failed.</summary>
+internal sealed record HealthCheckConfiguration
 {
-    public string Registry { get; set; } = "";
+    /// <summary>Ask the cloud whether the instance runs, this often; null when it is the agent that must be heard of.</summary>
+    public TimeSpan? CloudInterval { get; init; }
 
-    public List<string> Mirrors { get; set; } = [];
+    /// <summary>How long the cell, or its instance, may be unheard of.</summary>
+    public TimeSpan HealthyTimeout { get; init; } = TimeSpan.FromSeconds(90);
+}
 
-    public bool InsecureSkipVerify { get; set; }
+/// <summary>kubelet: what the node says of itself.</summary>
+internal sealed record KubeletConfiguration
+{
+    public IReadOnlyDictionary<string, Quantity> Capacity { get; init; } = DefaultCapacity;
 
-    public RegistryConfiguration ToCore(string where)
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    public static IReadOnlyDictionary<string, Quantity> DefaultCapacity { get; } = new Dictionary<string, Quantity>
     {
-        if (Registry.Length == 0)
-        {
-            throw new FormatException($"{where}.registry: a host, or host:port, is needed");
-        }
-
-        var mirrors = new List<Uri>();
-        for (var i = 0; i < Mirrors.Count; i++)
-        {
-            mirrors.Add(Uri.TryCreate(Mirrors[i], UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
-                ? uri
-                : throw new FormatException($"{where}.mirrors[{i}]: '{Mirrors[i]}' is not an http:// or https:// address"));
-        }
-
-        return new RegistryConfiguration { Registry = Registry, Mirrors = mirrors, InsecureSkipVerify = InsecureSkipVerify };
-    }
+        ["cpu"] = Quantity.Parse("20"),
+        ["memory"] = Quantity.Parse("100Gi"),
+        ["pods"] = Quantity.Parse("20"),
+    };
 }
 
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
-[JsonSerializable(typeof(ProviderConfiguration))]
-internal sealed partial class ProviderConfigurationContext : JsonSerializerContext;
+/// <summary>A text that is never printed.</summary>
+internal readonly record struct Secret(string Value)
+{
+    public override string ToString() => "***";
+}

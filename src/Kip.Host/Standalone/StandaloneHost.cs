@@ -10,6 +10,8 @@ namespace Kip.Host.Standalone;
 /// <summary>Kip without a cluster: local cells, records in SQLite, the authority in a file. One per command.</summary>
 internal sealed class StandaloneHost : IAsyncDisposable
 {
+    private const string RunPrefix = "run";
+
     private readonly string _owners;
     private readonly OwnerLock _owner;
     private readonly CertificateAuthority _authority;
@@ -35,7 +37,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
         {
             var time = TimeProvider.System;
             var owners = Path.Combine(settings.StateDirectory, "owners");
-            owner = OwnerLock.Create(owners, "run");
+            owner = OwnerLock.Create(owners, RunPrefix);
             var authority = await CertificateAuthority.LoadOrCreateAsync(settings.StateDirectory, time, cancellationToken).ConfigureAwait(false);
             var store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, "kip.db"), cancellationToken).ConfigureAwait(false);
             var driver = new LocalDriver(settings.LocalOptions("kip-" + authority.Id), time, loggers.CreateLogger<LocalDriver>());
@@ -67,7 +69,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
     public async Task<IReadOnlyList<string>> CollectAsync(CancellationToken cancellationToken)
     {
         var (cells, instances) = await Manager
-            .CollectAsync(r => r.Owner != _owner.Owner && OwnerLock.IsGone(_owners, r.Owner), cancellationToken)
+            .CollectAsync(IsAbandoned, cancellationToken)
             .ConfigureAwait(false);
         var owners = (await Store.ListAsync(cancellationToken).ConfigureAwait(false)).Select(static r => r.Owner).ToHashSet(StringComparer.Ordinal);
         OwnerLock.ForgetGone(_owners, owners, TimeProvider.System);
@@ -77,6 +79,10 @@ internal sealed class StandaloneHost : IAsyncDisposable
             .. instances.Select(static i => $"removed {i}: it belonged to no cell"),
         ];
     }
+
+    // A node comes back for its cells; a run that has ended does not.
+    private bool IsAbandoned(CellRecord record) =>
+        record.Owner.StartsWith(RunPrefix + "-", StringComparison.Ordinal) && record.Owner != _owner.Owner && OwnerLock.IsGone(_owners, record.Owner);
 
     public async ValueTask DisposeAsync()
     {

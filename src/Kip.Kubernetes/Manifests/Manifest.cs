@@ -51,17 +51,33 @@ public static class Manifest
         return new PodManifest(pod, warnings);
     }
 
-    /// <summary>Reads a configuration file's text: one document of any shape, with the same care for types and unknown fields.</summary>
+    /// <summary>Reads a configuration file's text: its first document, of any shape, with the same care for types and unknown fields.</summary>
     /// <param name="text">The configuration.</param>
     /// <param name="source">What to call it in messages, such as its path.</param>
-    /// <param name="type">The shape it must have.</param>
-    /// <returns>The value, and a warning for each field nobody knows.</returns>
-    public static (T Value, IReadOnlyList<string> Warnings) ReadConfiguration<T>(string text, string source, JsonTypeInfo<T> type)
+    /// <param name="type">
+    /// The shape it must have. When its options say <c>PropertyNameCaseInsensitive</c> the text is taken as Go programs take it: keys in
+    /// any case, and numbers and booleans where strings are wanted.
+    /// </param>
+    public static ConfigurationDocument<T> ReadConfiguration<T>(string text, string source, JsonTypeInfo<T> type)
         where T : class
     {
         ArgumentNullException.ThrowIfNull(type);
-        return Bind(ReadMappings(text, source)[0], type, source);
+        var mapping = ReadMappings(text, source)[0];
+        if (type.Options.PropertyNameCaseInsensitive)
+        {
+            mapping = LenientForm.Of(mapping, type, source);
+        }
+
+        var (value, warnings) = Bind(mapping, type, source);
+        return new ConfigurationDocument<T>(value, warnings, mapping, source);
     }
+
+    /// <summary>Reads a configuration file: its first document.</summary>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read.</exception>
+    public static async Task<ConfigurationDocument<T>> ReadConfigurationAsync<T>(string path, JsonTypeInfo<T> type, CancellationToken cancellationToken)
+        where T : class =>
+        ReadConfiguration(await ReadTextAsync(path, cancellationToken), path, type);
 
     /// <summary>Reads a manifest file that is one pod.</summary>
     /// <exception cref="IOException">The file cannot be read.</exception>

@@ -10,8 +10,6 @@ namespace Kip.Kubernetes;
 /// </summary>
 internal sealed class ManifestChecker
 {
-    private const int MaxSuggestedLength = 64;
-
     private readonly string _source;
     private readonly List<string> _warnings = [];
 
@@ -164,21 +162,8 @@ internal sealed class ManifestChecker
             ? "; write it without quotes"
             : "";
 
-    private static string Suggestion(string name, JsonTypeInfo type)
-    {
-        if (name.Length > MaxSuggestedLength)
-        {
-            return "";
-        }
-
-        var best = type.Properties
-            .Where(property => !property.IsExtensionData)
-            .Select(property => (property.Name, Distance: Spelling.Distance(name, property.Name)))
-            .OrderBy(candidate => candidate.Distance)
-            .ThenBy(candidate => candidate.Name, StringComparer.Ordinal)
-            .FirstOrDefault();
-        return best.Name is not null && best.Distance <= Math.Max(1, name.Length / 3) ? $" (did you mean \"{best.Name}\"?)" : "";
-    }
+    private static string Suggestion(string name, JsonTypeInfo type) =>
+        Spelling.Closest(name, type.Properties.Where(static p => !p.IsExtensionData).Select(static p => p.Name)) is { } meant ? $" (did you mean \"{meant}\"?)" : "";
 
     private ManifestException Mismatch(ManifestNode node, string path, string expected, string hint = "") =>
         Error(node, $"{path}: expected {expected}, found {node.Describe()}{hint}");

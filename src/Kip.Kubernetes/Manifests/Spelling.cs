@@ -1,11 +1,32 @@
 namespace Kip.Kubernetes;
 
 /// <summary>How far apart two names are, for "did you mean".</summary>
-internal static class Spelling
+public static class Spelling
 {
+    private const int MaxLength = 64;
+
+    /// <summary>The candidate that was probably meant, or null when none is near. Of two as near the first in alphabetical order.</summary>
+    public static string? Closest(string name, IEnumerable<string> candidates)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (name.Length > MaxLength)
+        {
+            return null;
+        }
+
+        var best = candidates
+            .Select(candidate => (Name: candidate, Distance: Distance(name, candidate)))
+            .OrderBy(candidate => candidate.Distance)
+            .ThenBy(candidate => candidate.Name, StringComparer.Ordinal)
+            .FirstOrDefault();
+        return best.Name is not null && best.Distance <= Math.Max(1, name.Length / 3) ? best.Name : null;
+    }
+
     /// <summary>Letters to insert, delete, change or swap with their neighbour; upper and lower case count as the same.</summary>
     public static int Distance(string left, string right)
     {
+        ArgumentNullException.ThrowIfNull(left);
+        ArgumentNullException.ThrowIfNull(right);
         var rows = new int[left.Length + 1, right.Length + 1];
         for (var i = 0; i <= left.Length; i++)
         {

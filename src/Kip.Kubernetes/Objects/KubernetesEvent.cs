@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Kip.Kubernetes.Objects;
 
 /// <summary>Something that happened to an object, told to its owner (v1/Event).</summary>
-public sealed class KubernetesEvent : ApiObject
+public sealed class KubernetesEvent : ApiObject, IKubernetesObject
 {
     /// <summary>The API group and version, <c>v1</c> for an event.</summary>
     public string? ApiVersion { get; set; }

@@ -1,7 +1,7 @@
 namespace Kip.Kubernetes.Objects;
 
 /// <summary>A pod: containers that share one cell, one network address and one set of volumes (v1/Pod).</summary>
-public sealed class Pod : ApiObject
+public sealed class Pod : ApiObject, IKubernetesObject
 {
     /// <summary>The API group and version, <c>v1</c> for a pod.</summary>
     public string? ApiVersion { get; set; }

@@ -3,22 +3,29 @@ using System.Globalization;
 namespace Kip.Kubernetes;
 
 /// <summary>Collects field errors, worded as the API server words them.</summary>
-internal sealed class FieldErrors
+public sealed class FieldErrors
 {
     private readonly List<FieldError> _errors = [];
 
+    /// <summary>What was collected, in order.</summary>
     public IReadOnlyList<FieldError> All => _errors;
 
+    /// <summary>A field that must be given is not.</summary>
     public void Required(string field, string detail = "") => Add(field, "Required value", detail);
 
+    /// <summary>A value that the field cannot take.</summary>
     public void Invalid(string field, object value, string detail) => Add(field, $"Invalid value: {Show(value)}", detail);
 
+    /// <summary>A value that may be there once is there twice.</summary>
     public void Duplicate(string field, object value) => Add(field, $"Duplicate value: {Show(value)}", "");
 
+    /// <summary>A name that nothing bears.</summary>
     public void NotFound(string field, string value) => Add(field, $"Not found: \"{value}\"", "");
 
+    /// <summary>A field that may not be given here.</summary>
     public void Forbidden(string field, string detail) => Add(field, "Forbidden", detail);
 
+    /// <summary>A value that is none of those there are.</summary>
     public void NotSupported(string field, string value, params ReadOnlySpan<string> supported) =>
         Add(field, $"Unsupported value: \"{value}\"", "supported values: \"" + string.Join("\", \"", supported!) + "\"");
 

@@ -78,6 +78,21 @@ internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgen
         }
     }
 
+    public Task<IContainerSession> ExecAsync(string podUid, ExecRequest request, CancellationToken cancellationToken) =>
+        RefuseAsync<IContainerSession>(podUid, cancellationToken);
+
+    public Task<IContainerSession> AttachAsync(string podUid, AttachRequest request, CancellationToken cancellationToken) =>
+        RefuseAsync<IContainerSession>(podUid, cancellationToken);
+
+    public Task<IPortConnection> ForwardPortAsync(string podUid, int port, CancellationToken cancellationToken) =>
+        RefuseAsync<IPortConnection>(podUid, cancellationToken);
+
+    public async Task<PodStatistics> GetStatisticsAsync(CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken);
+        return new PodStatistics { PodUid = agent.PodUid ?? "", Containers = [], Cell = new CellStatistics() };
+    }
+
     public ValueTask DisposeAsync()
     {
         _disposed.Cancel();
@@ -96,6 +111,13 @@ internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgen
         {
             throw Broken();
         }
+    }
+
+    private async Task<T> RefuseAsync<T>(string podUid, CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken);
+        agent.GetRun(podUid);
+        throw new AgentException(AgentErrorKind.Refused, "The containers of a simulated cell have no processes to talk to.");
     }
 
     private async Task<bool> WaitAsync(Task changed, TimeSpan atMost, CancellationToken cancellationToken)

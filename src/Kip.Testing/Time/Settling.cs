@@ -76,10 +76,12 @@ internal sealed class Settling
         }
     }
 
-    /// <summary>Waits in real time until somebody uses the clock or the condition holds; false when neither comes in time.</summary>
-    public bool WaitForActivity(Func<bool> condition, TimeSpan patience)
+    /// <summary>
+    /// Waits in real time until somebody has used the clock since its activity was <paramref name="seen"/>, or the condition holds; false
+    /// when neither comes in time.
+    /// </summary>
+    public bool WaitForActivity(long seen, Func<bool> condition, TimeSpan patience)
     {
-        var seen = _clock.Activity;
         var since = TimeProvider.System.GetTimestamp();
         while (_clock.Activity == seen && !condition())
         {

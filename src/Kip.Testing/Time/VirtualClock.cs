@@ -196,20 +196,19 @@ public sealed class VirtualClock : TimeProvider
 
     internal void Schedule(VirtualTimer timer, TimeSpan dueTime, TimeSpan period)
     {
-        Interlocked.Increment(ref _activity);
         lock (_gate)
         {
             _timers.Remove(timer);
-            if (dueTime == Timeout.InfiniteTimeSpan || timer.IsDisposed)
+            if (dueTime != Timeout.InfiniteTimeSpan && !timer.IsDisposed)
             {
-                return;
+                timer.Due = TimeSpan.FromTicks(_now) + dueTime;
+                timer.Period = period;
+                _timers.Add(timer);
             }
-
-            timer.Due = TimeSpan.FromTicks(_now) + dueTime;
-            timer.Period = period;
-            _timers.Add(timer);
         }
 
+        // After it is there: who sees this and looks for timers must find it.
+        Interlocked.Increment(ref _activity);
         if (dueTime == TimeSpan.Zero)
         {
             // As with real timers: at once, but not on the thread that sets it.
@@ -256,6 +255,7 @@ public sealed class VirtualClock : TimeProvider
             }
 
             var deadline = waits.Min(wait => wait.Deadline);
+            var seen = Activity; // before the look for timers: one that comes after the look counts as activity
             if (NextDue() is { } due && due <= deadline)
             {
                 AdvanceTo(due);
@@ -265,7 +265,7 @@ public sealed class VirtualClock : TimeProvider
                 AdvanceTo(deadline);
                 Fail(waits.FindAll(wait => wait.Deadline == deadline), $"Waited until {_start + deadline:O} (virtual time) for");
             }
-            else if (!_settling.WaitForActivity(() => waits.Exists(wait => wait.TryEnd()), Patience))
+            else if (!_settling.WaitForActivity(seen, () => waits.Exists(wait => wait.TryEnd()), Patience))
             {
                 Fail(waits, $"Nothing happened for {Patience} (real time) while waiting for");
             }

@@ -219,7 +219,7 @@ public sealed class LogReaderTests : IDisposable
 
     private void Append(string name, string line) => File.AppendAllText(At(name), line);
 
-    private void Show(int runs, bool final) => _board.Show(new PodView(Uid, _directory, [new ContainerView("main", runs, final)]));
+    private void Show(int runs, bool final) => _board.Show(new PodView(Uid, _directory, null, [new ContainerView("main", runs, final, null)]));
 
     private sealed class Reading
     {

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.NetworkInformation;
 using System.Security.Cryptography;
 using System.Text;
 using Kip.Agents.Protocol;
@@ -266,10 +265,7 @@ internal sealed class CellWorld : IAsyncDisposable
         while (true)
         {
             var subnet = string.Create(CultureInfo.InvariantCulture, $"10.213.{RandomNumberGenerator.GetInt32(256)}");
-            var used = NetworkInterface.GetAllNetworkInterfaces()
-                .SelectMany(link => link.GetIPProperties().UnicastAddresses)
-                .Any(address => address.Address.ToString().StartsWith(subnet + ".", StringComparison.Ordinal));
-            if (!used)
+            if (!File.ReadAllText("/proc/net/fib_trie").Contains($"|-- {subnet}.", StringComparison.Ordinal))
             {
                 return subnet;
             }

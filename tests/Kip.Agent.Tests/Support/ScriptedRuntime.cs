@@ -208,6 +208,17 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
         return image;
     });
 
+    public Task<string?> NetworkNamespaceAsync(string sandboxId, CancellationToken cancellationToken) => Answer<string?>(() => null);
+
+    public Task<Uri> ExecAsync(ExecRequest request, CancellationToken cancellationToken) => throw new NotSupportedException("no streams here");
+
+    public Task<Uri> AttachAsync(AttachRequest request, CancellationToken cancellationToken) => throw new NotSupportedException("no streams here");
+
+    public Task<IReadOnlyList<ContainerStats>> ListContainerStatsAsync(
+        IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken) => Answer<IReadOnlyList<ContainerStats>>(() => []);
+
+    public Task<string?> ImageDirectoryAsync(CancellationToken cancellationToken) => Answer<string?>(() => null);
+
     private void End(ContainerStatus status, int code, string reason)
     {
         status.State = ContainerState.ContainerExited;

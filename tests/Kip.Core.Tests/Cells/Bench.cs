@@ -20,7 +20,7 @@ internal sealed class Bench : IAsyncDisposable
     {
         _directory = directory;
         Store = store;
-        Clock = new VirtualClock { Patience = TimeSpan.FromSeconds(10) };
+        Clock = new VirtualClock();
         Cloud = new SimulatedCloud(Clock, options);
     }
 

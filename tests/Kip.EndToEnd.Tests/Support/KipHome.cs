@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net.NetworkInformation;
 using System.Security.Cryptography;
 
 namespace Kip.EndToEnd.Tests.Support;
@@ -103,7 +102,7 @@ internal sealed class KipHome : IDisposable
         var ended = Files("local/ended", "*.json").Select(static f => Path.GetFileNameWithoutExtension(f)).ToList();
         var ids = ended.Concat(Instances).Distinct().ToList();
         var left = new List<string>();
-        left.AddRange(NetworkInterface.GetAllNetworkInterfaces().Select(static i => i.Name)
+        left.AddRange(Directory.GetDirectories("/sys/class/net").Select(static i => Path.GetFileName(i))
             .Where(n => n == Bridge || ids.Exists(id => n == "k" + id[2..16])).Select(static n => $"interface {n}"));
         left.AddRange(File.ReadLines("/proc/self/mountinfo").Where(Mine).Select(static m => $"mount {m}"));
         left.AddRange(Directory.GetDirectories("/sys/block", "loop*")
@@ -193,8 +192,7 @@ internal sealed class KipHome : IDisposable
                 // Locked while the test runs, for the sake of other test processes on this machine.
                 var reservation = new FileStream(
                     Path.Combine(Path.GetTempPath(), $"kip-e2e-{network}.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
-                if (!NetworkInterface.GetAllNetworkInterfaces().SelectMany(static i => i.GetIPProperties().UnicastAddresses)
-                    .Any(a => a.Address.ToString().StartsWith(network + ".", StringComparison.Ordinal)))
+                if (!File.ReadAllText("/proc/net/fib_trie").Contains($"|-- {network}.", StringComparison.Ordinal))
                 {
                     return (network, reservation);
                 }

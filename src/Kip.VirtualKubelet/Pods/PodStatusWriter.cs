@@ -1,0 +1,229 @@
+using System.Collections.Concurrent;
+using System.Text.Json;
+using Kip.Cells;
+using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Objects;
+using Microsoft.Extensions.Logging;
+
+namespace Kip.VirtualKubelet.Pods;
+
+/// <summary>
+/// Tells the API server how pods are: at once, one call at a time for each pod, the newest status only, and again until it is accepted.
+/// </summary>
+internal sealed partial class PodStatusWriter : IAsyncDisposable
+{
+    private const int ParallelCalls = 64;
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
+
+    private readonly IKubernetesClient _client;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim _calls = new(ParallelCalls);
+    private readonly CancellationTokenSource _lifetime = new();
+
+    public PodStatusWriter(IKubernetesClient client, TimeProvider time, ILogger logger) => (_client, _time, _logger) = (client, time, logger);
+
+    /// <summary>This is how the pod is now. The status must not be changed any more.</summary>
+    public void Set(PodReference pod, PodStatus status)
+    {
+        var entry = _entries.GetOrAdd(pod.Uid, static (_, p) => new Entry(p), pod);
+        lock (entry)
+        {
+            if (entry.IsGone || ReferenceEquals(entry.Wanted, status))
+            {
+                return;
+            }
+
+            entry.Wanted = status;
+            if (entry.Sending.IsCompleted)
+            {
+                entry.Sending = Task.Run(() => SendAsync(entry), _lifetime.Token);
+            }
+        }
+    }
+
+    /// <summary>Completes when the API server has the newest status of the pod, or no longer has the pod.</summary>
+    public async Task FlushAsync(string uid, CancellationToken cancellationToken)
+    {
+        if (_entries.TryGetValue(uid, out var entry))
+        {
+            Task sending;
+            lock (entry)
+            {
+                sending = entry.Sending;
+            }
+
+            await sending.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>The pod is no longer of interest.</summary>
+    public void Forget(string uid)
+    {
+        if (_entries.TryRemove(uid, out var entry))
+        {
+            lock (entry)
+            {
+                entry.IsGone = true;
+            }
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _lifetime.CancelAsync().ConfigureAwait(false);
+        foreach (var entry in _entries.Values)
+        {
+            await entry.Sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        _lifetime.Dispose();
+        _calls.Dispose();
+    }
+
+    private async Task SendAsync(Entry entry)
+    {
+        var pause = FirstPause;
+        while (true)
+        {
+            PodStatus status;
+            bool done;
+            await _calls.WaitAsync(_lifetime.Token).ConfigureAwait(false);
+            try
+            {
+                // Only now: what came while this one waited for its turn need not be told.
+                lock (entry)
+                {
+                    status = entry.Wanted;
+                }
+
+                done = await TrySendAsync(entry.Pod, status).ConfigureAwait(false);
+            }
+            finally
+            {
+                _calls.Release();
+            }
+
+            if (!done)
+            {
+                await Task.Delay(pause * (0.75 + (Random.Shared.NextDouble() / 2)), _time, _lifetime.Token).ConfigureAwait(false);
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                continue;
+            }
+
+            pause = FirstPause;
+            lock (entry)
+            {
+                if (entry.IsGone || ReferenceEquals(entry.Wanted, status))
+                {
+                    // Under the lock, so that the next Set starts a new one.
+                    entry.Sending = Task.CompletedTask;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// <summary>False when it has to be tried again.</summary>
+    private async Task<bool> TrySendAsync(PodReference pod, PodStatus status)
+    {
+        using var timeout = new CancellationTokenSource(CallTimeout, _time);
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _lifetime.Token);
+        try
+        {
+            await _client.PatchAsync(
+                Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), Patch.StrategicMerge(ToPatch(pod, status)), "status", bounded.Token).ConfigureAwait(false);
+            return true;
+        }
+        catch (KubernetesApiException e) when (e.IsNotFound)
+        {
+            return true; // the pod is gone: nobody wants to know
+        }
+        catch (KubernetesApiException e) when (e.IsConflict)
+        {
+            // Another pod has its name, or the API server lost a race with other writers.
+            return await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false);
+        }
+        catch (KubernetesApiException e) when (e.IsInvalid)
+        {
+            LogRefused(pod, e.Message);
+            return true; // the same again would be refused again
+        }
+        catch (KubernetesApiException e)
+        {
+            LogRetry(pod, e.Message);
+            return false;
+        }
+        catch (OperationCanceledException) when (!_lifetime.IsCancellationRequested)
+        {
+            LogRetry(pod, $"no answer within {CallTimeout.TotalSeconds:0} s");
+            return false;
+        }
+    }
+
+    private async Task<bool> HasAnotherUidAsync(PodReference pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var there = await _client.GetAsync(Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), cancellationToken).ConfigureAwait(false);
+            return there.Metadata.Uid != pod.Uid;
+        }
+        catch (KubernetesApiException e)
+        {
+            return e.IsNotFound;
+        }
+    }
+
+    // The UID makes the API server refuse it for another pod of the same name. A merge leaves what is not said: what no longer holds is said
+    // to be null.
+    private static byte[] ToPatch(PodReference pod, PodStatus status)
+    {
+        using var buffer = new MemoryStream(2048);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteStartObject("metadata"u8);
+            json.WriteString("uid"u8, pod.Uid);
+            json.WriteEndObject();
+            json.WritePropertyName("status"u8);
+            WriteStatus(json, status);
+            json.WriteEndObject();
+        }
+
+        return buffer.ToArray();
+    }
+
+    private static void WriteStatus(Utf8JsonWriter json, PodStatus status)
+    {
+        var text = Kubernetes.KubernetesJson.SerializeToUtf8(status).AsSpan();
+        var nulls = (status.Reason is null ? ",\"reason\":null" : "") + (status.Message is null ? ",\"message\":null" : "");
+        if (nulls.Length == 0)
+        {
+            json.WriteRawValue(text, skipInputValidation: true);
+            return;
+        }
+
+        // A status always says the phase, so that it is never empty.
+        json.WriteRawValue([.. text[..^1], .. System.Text.Encoding.UTF8.GetBytes(nulls), (byte)'}'], skipInputValidation: true);
+    }
+
+    [LoggerMessage(30, LogLevel.Warning, "The status of pod {Pod} could not be told, tried again: {Problem}")]
+    private partial void LogRetry(PodReference pod, string problem);
+
+    [LoggerMessage(31, LogLevel.Error, "The API server refuses the status of pod {Pod}: {Problem}")]
+    private partial void LogRefused(PodReference pod, string problem);
+
+    private sealed class Entry(PodReference pod)
+    {
+        public PodReference Pod { get; } = pod;
+
+        public PodStatus Wanted { get; set; } = new();
+
+        public Task Sending { get; set; } = Task.CompletedTask;
+
+        public bool IsGone { get; set; }
+    }
+}

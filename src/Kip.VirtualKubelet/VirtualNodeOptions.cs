@@ -1,0 +1,42 @@
+using System.Net;
+using Kip.Kubernetes;
+using Kip.Kubernetes.Objects;
+
+namespace Kip.VirtualKubelet;
+
+/// <summary>What a virtual node says of itself.</summary>
+public sealed class VirtualNodeOptions
+{
+    /// <summary>Name of the node object.</summary>
+    public required string NodeName { get; init; }
+
+    /// <summary>Where the API server reaches the kubelet API; also told to pods of the host network as their node.</summary>
+    public required IPAddress InternalIP { get; init; }
+
+    /// <summary>Port of the kubelet API. Default 10250.</summary>
+    public int KubeletPort { get; init; } = 10250;
+
+    /// <summary>The namespace whose pods are run; empty, the default, for all of them.</summary>
+    public string Namespace { get; init; } = "";
+
+    /// <summary>Labels beside those that every virtual node has.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>What keeps pods away that do not tolerate it; the default is <c>virtual-kubelet.io/provider=kip:NoSchedule</c>.</summary>
+    public IReadOnlyList<Taint> Taints { get; init; } =
+        [new Taint { Key = "virtual-kubelet.io/provider", Value = "kip", Effect = "NoSchedule" }];
+
+    /// <summary>What the node offers; the scheduler stops binding pods when it is used up. Default 20 CPUs, 100 GiB and 20 pods, as the Go Kip's.</summary>
+    public IReadOnlyDictionary<string, Quantity> Capacity { get; init; } = new Dictionary<string, Quantity>
+    {
+        ["cpu"] = Quantity.Parse("20"),
+        ["memory"] = Quantity.Parse("100Gi"),
+        ["pods"] = Quantity.Parse("20"),
+    };
+
+    /// <summary>What <c>kubectl get nodes</c> shows as version.</summary>
+    public required string Version { get; init; }
+
+    /// <summary>Pods worked on at the same time. Default 10, at least 1.</summary>
+    public int Workers { get; init; } = 10;
+}
