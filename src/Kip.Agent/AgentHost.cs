@@ -67,6 +67,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
             Cell = new Cell
             {
                 LogDirectory = options.LogDirectory,
+                VolumeDirectory = options.VolumeDirectory,
                 CgroupParent = options.CgroupParent,
                 HostIP = CellAddress.Find(options.Listen),
                 MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,

@@ -12,6 +12,7 @@ internal sealed record AgentOptions
           --runtime-endpoint SOCKET  containerd's socket              (/run/containerd/containerd.sock)
           --state-dir DIR            what survives an agent restart   (/run/kip-agent)
           --log-dir DIR              container logs                   (/var/log/pods)
+          --volume-dir DIR           the pod's volumes, on disk       (/var/lib/kip-agent/volumes)
           --cgroup-parent PATH       cgroup above the pod's           (/kip)
           --cni-conf-dir DIR         where containerd reads CNI       (/etc/cni/net.d)
           --registry-conf-dir DIR    where containerd reads hosts.toml (/etc/containerd/certs.d)
@@ -27,6 +28,8 @@ internal sealed record AgentOptions
     public string StateDirectory { get; init; } = "/run/kip-agent";
 
     public string LogDirectory { get; init; } = "/var/log/pods";
+
+    public string VolumeDirectory { get; init; } = "/var/lib/kip-agent/volumes";
 
     public string CgroupParent { get; init; } = "/kip";
 
@@ -54,6 +57,7 @@ internal sealed record AgentOptions
                 "--runtime-endpoint" => options with { RuntimeEndpoint = SocketPath(value) },
                 "--state-dir" => options with { StateDirectory = Path.GetFullPath(value) },
                 "--log-dir" => options with { LogDirectory = Path.GetFullPath(value) },
+                "--volume-dir" => options with { VolumeDirectory = Path.GetFullPath(value) },
                 "--cgroup-parent" => options with { CgroupParent = value },
                 "--cni-conf-dir" => options with { CniConfigDirectory = Path.GetFullPath(value) },
                 "--registry-conf-dir" => options with { RegistryConfigDirectory = Path.GetFullPath(value) },

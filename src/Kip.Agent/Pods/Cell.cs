@@ -12,9 +12,18 @@ internal sealed record Cell
     /// <summary>The cell's own address, which the pod reads as <c>status.hostIP</c>.</summary>
     public required string HostIP { get; init; }
 
-    /// <summary>Memory in bytes, for the out-of-memory score.</summary>
+    /// <summary>Above the pod's volumes; on the cell's disk.</summary>
+    public required string VolumeDirectory { get; init; }
+
+    /// <summary>Memory in bytes, for the out-of-memory score and for pods that ask.</summary>
     public required long MemoryBytes { get; init; }
+
+    /// <summary>Processors, for pods that ask.</summary>
+    public int Processors { get; init; } = Environment.ProcessorCount;
 
     /// <summary>Where the cell's own resolver configuration lies.</summary>
     public string ResolvConf { get; init; } = "/etc/resolv.conf";
+
+    /// <summary>Size in bytes of the disk that containers write to, for pods that ask.</summary>
+    public long DiskBytes() => new DriveInfo(Directory.CreateDirectory(VolumeDirectory).FullName).TotalSize;
 }

@@ -30,7 +30,7 @@ internal static class ContainerPlan
     public static ContainerConfig ToCri(
         Pod pod, Container container, uint attempt, PulledImage image, IEnumerable<Mount> mounts, string podIP, Cell cell)
     {
-        var expanded = ContainerExpansion.Expand(Resolved(pod, container, podIP, cell.HostIP));
+        var expanded = Expand(pod, container, podIP, cell);
         var config = new ContainerConfig
         {
             Metadata = new ContainerMetadata { Name = container.Name, Attempt = attempt },
@@ -57,6 +57,10 @@ internal static class ContainerPlan
         return config;
     }
 
+    /// <summary>The command line and the environment, with what only the cell knows put in.</summary>
+    public static ExpandedContainer Expand(Pod pod, Container container, string podIP, Cell cell) =>
+        ContainerExpansion.Expand(Resolved(pod, container, podIP, cell));
+
     /// <summary>Null when the profile is not set, which the kubelet takes for unconfined.</summary>
     public static SecurityProfile? Seccomp(SeccompProfile? profile) => profile?.Type switch
     {
@@ -69,18 +73,27 @@ internal static class ContainerPlan
     public static IEnumerable<long> Groups(PodSecurityContext? pod) =>
         (pod?.SupplementalGroups ?? []).Concat(pod?.FsGroup is { } group ? [group] : []).Distinct();
 
-    private static Container Resolved(Pod pod, Container container, string podIP, string hostIP) => new()
+    private static Container Resolved(Pod pod, Container container, string podIP, Cell cell)
     {
-        Command = container.Command,
-        Args = container.Args,
-        Env = container.Env?.ConvertAll(variable => variable.ValueFrom?.FieldRef is { } field
-            ? new EnvVar
-            {
-                Name = variable.Name,
-                Value = ContainerExpansion.Escape(FieldReference.Resolve(field.FieldPath, pod, podIP, hostIP)),
-            }
-            : variable),
-    };
+        return new Container
+        {
+            Command = container.Command,
+            Args = container.Args,
+            Env = container.Env?.ConvertAll(variable => Value(variable.ValueFrom) is { } value
+                ? new EnvVar { Name = variable.Name, Value = ContainerExpansion.Escape(value) }
+                : variable),
+        };
+
+        string? Value(EnvVarSource? source) => source switch
+        {
+            { FieldRef: { } field } => FieldReference.Resolve(field.FieldPath, pod, podIP, cell.HostIP),
+            { ResourceFieldRef: { } resource } => ResourceReference.Resolve(resource, Named(resource.ContainerName), cell),
+            _ => null,
+        };
+
+        Container Named(string? name) =>
+            pod.Spec.Containers.Concat(pod.Spec.InitContainers ?? []).FirstOrDefault(each => each.Name == name) ?? container;
+    }
 
     private static LinuxContainerSecurityContext SecurityContext(PodSpec spec, Container container, PulledImage image)
     {

@@ -1,6 +1,7 @@
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.State;
 using Kip.Agent.Status;
+using Kip.Agent.Volumes;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
 using Kip.Kubernetes;
@@ -56,6 +57,8 @@ internal sealed class PodContext
 
     /// <summary>Sandboxes that were told to stop and have obeyed.</summary>
     public HashSet<string> StoppedSandboxes { get; } = [];
+
+    public VolumeProgress Volumes { get; } = new();
 
     public bool CleaningUp { get; set; }
 

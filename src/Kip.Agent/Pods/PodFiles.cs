@@ -9,6 +9,7 @@ namespace Kip.Agent.Pods;
 /// <summary>The files that the kubelet mounts into every container: /etc/hosts and the termination message.</summary>
 internal sealed class PodFiles(StateDirectory state)
 {
+    private const string HostsFile = "/etc/hosts";
     private const int MaximumMessage = 4096;
     private const UnixFileMode Writable = AtomicFile.Public | UnixFileMode.GroupWrite | UnixFileMode.OtherWrite;
 
@@ -17,13 +18,13 @@ internal sealed class PodFiles(StateDirectory state)
     {
         var mounts = new List<Mount>();
         var directory = state.PodFiles(PodIdentity.Uid(pod));
-        if (pod.Spec.HostNetwork != true)
+        if (pod.Spec.HostNetwork != true && container.VolumeMounts?.Exists(mount => mount.MountPath == HostsFile) != true)
         {
             var hosts = Path.Combine(directory, "etc-hosts");
             // In place: containers that run already have this very file mounted.
             File.WriteAllText(hosts, Hosts(pod, podIP));
             File.SetUnixFileMode(hosts, AtomicFile.Public);
-            mounts.Add(new Mount { ContainerPath = "/etc/hosts", HostPath = hosts, Readonly = container.SecurityContext?.ReadOnlyRootFilesystem == true });
+            mounts.Add(new Mount { ContainerPath = HostsFile, HostPath = hosts, Readonly = container.SecurityContext?.ReadOnlyRootFilesystem == true });
         }
 
         if (container.TerminationMessagePath is { Length: > 0 } path)

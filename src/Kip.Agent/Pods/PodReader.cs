@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json;
+using Kip.Agent.Volumes;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
 using Kip.Kubernetes;
@@ -47,6 +48,31 @@ internal static class PodReader
         var needsAddress = pod.Spec.HostNetwork != true && request.PodAddress.Length > 0;
         Require(!needsAddress || IPAddress.TryParse(request.PodAddress, out _), $"pod_address: '{request.PodAddress}' is no IP address");
         return pod;
+    }
+
+    /// <summary>Checks the contents of volumes, which come with a request and are never recorded with it.</summary>
+    /// <exception cref="RpcException">InvalidArgument, with what is wrong.</exception>
+    public static void CheckVolumes(ApplyPodRequest request, Pod pod)
+    {
+        var contents = request.Volumes.Select(volume => volume.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var volume in pod.Spec.Volumes ?? [])
+        {
+            Require(IsPathSafe(volume.Name), $"spec.volumes: '{volume.Name}' is no name");
+            Require(
+                !PodVolumes.IsResolved(volume) || contents.Contains(volume.Name),
+                $"spec.volumes: the contents of '{volume.Name}', which come from API objects, are missing");
+        }
+
+        foreach (var (volume, file) in request.Volumes.SelectMany(volume => volume.Files.Select(file => (volume, file))))
+        {
+            var parts = file.Path.Split('/');
+            var isGood = !file.Path.Contains('\0', StringComparison.Ordinal)
+                && !parts[0].StartsWith("..", StringComparison.Ordinal)
+                && !parts.Any(part => part is "" or "." or "..");
+            Require(isGood, $"volumes: '{file.Path}' in '{volume.Name}' is no path of a file");
+            Require(file.Mode is >= 0 and <= 0b111_111_111, $"volumes: the mode of '{file.Path}' in '{volume.Name}' is not between 0 and 0777");
+            Require(file.Owner is >= 0 and < uint.MaxValue, $"volumes: the owner of '{file.Path}' in '{volume.Name}' is no user id");
+        }
     }
 
     private static bool IsPathSafe(string text) =>

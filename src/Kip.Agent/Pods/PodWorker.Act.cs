@@ -1,5 +1,6 @@
 using Kip.Agent.Logs;
 using Kip.Agent.Runtime.Cri;
+using Kip.Agent.Volumes;
 using Kip.Grpc;
 using Kip.Kubernetes.Objects;
 
@@ -124,11 +125,17 @@ internal sealed partial class PodWorker
         try
         {
             var address = pod.Spec.HostNetwork == true ? _parts.Cell.HostIP : podIP;
-            var mounts = _files.Prepare(pod, spec, attempt, address);
+            var environment = ContainerPlan.Expand(pod, spec, address, _parts.Cell).Env;
+            var mounts = _files.Prepare(pod, spec, attempt, address).Concat(_volumes.Mounts(pod, spec, environment));
             var config = ContainerPlan.ToCri(pod, spec, attempt, image, mounts, address, _parts.Cell);
             var id = await _parts.Runtime.CreateContainerAsync(sandboxId, config, sandboxConfig, cancellationToken);
             _parts.Board.Event("Normal", "Created", $"Created container: {spec.Name}", spec.Name);
             return id;
+        }
+        catch (VolumeException e)
+        {
+            _parts.Board.Event("Warning", "Failed", $"Error: {e.Message}", spec.Name);
+            throw new ContainerStartException(WaitingReason.CreateContainerConfigError, e.Message, e);
         }
         catch (Exception e) when (e is ContainerStartException or IOException || (e is RpcException && !IsTransient(e)))
         {

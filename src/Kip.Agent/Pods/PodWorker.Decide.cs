@@ -84,11 +84,12 @@ internal sealed partial class PodWorker
         EnforceDeadline(pod);
         if (pod.Record.Stop is null)
         {
+            var volumesReady = DecideVolumes();
             if (pod.Sandbox is null)
             {
                 DecideSandbox(observation);
             }
-            else if (DecideInits())
+            else if (volumesReady && DecideInits())
             {
                 foreach (var slot in pod.Apps)
                 {
@@ -303,7 +304,7 @@ internal sealed partial class PodWorker
             return;
         }
 
-        if (!StopSandboxes(observation))
+        if (!StopSandboxes(observation) && !TearDownVolumes())
         {
             pod.Record.Ended = true;
             Save();

@@ -5,6 +5,7 @@ using Kip.Agent.Runtime;
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.State;
 using Kip.Agent.Status;
+using Kip.Agent.Volumes;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
 using Kip.Kubernetes;
@@ -54,6 +55,7 @@ internal sealed partial class PodWorker
     private readonly TimeProvider _time;
     private readonly RuntimeObserver _observer;
     private readonly PodFiles _files;
+    private readonly PodVolumes _volumes;
     private readonly LogRotation _rotation;
     private readonly ITimer _alarm;
     private PodContext? _pod;
@@ -74,6 +76,7 @@ internal sealed partial class PodWorker
         _time = parts.Time;
         _observer = new RuntimeObserver(parts.Runtime, parts.Time);
         _files = new PodFiles(parts.State);
+        _volumes = new PodVolumes(parts.Cell, parts.Time);
         _rotation = new LogRotation(parts.Runtime, parts.Time);
         _alarm = _time.CreateTimer(_ => Post(() => _lookAgain = true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -170,6 +173,10 @@ internal sealed partial class PodWorker
     private void Apply(ApplyPodRequest request)
     {
         var pod = PodReader.Read(request);
+        PodReader.CheckVolumes(request, pod);
+        // Apart from the request, which is recorded.
+        ResolvedVolume[] contents = [.. request.Volumes];
+        request.Volumes.Clear();
         var uid = PodIdentity.Uid(pod);
         if (_pod is not null)
         {
@@ -187,6 +194,7 @@ internal sealed partial class PodWorker
             Accepted(PodIdentity.Display(pod));
         }
 
+        _pod.Volumes.Take(contents);
         Save();
         Publish();
         _lookAgain = true;
@@ -318,7 +326,7 @@ internal sealed partial class PodWorker
             {
                 // Whatever went wrong must reach the loop, or it would wait for this operation for ever.
                 error = e;
-                if (e is not (RpcException or ContainerStartException or OperationCanceledException))
+                if (e is not (RpcException or ContainerStartException or VolumeException or OperationCanceledException))
                 {
                     Unexpected(e);
                     _parts.Board.Event("Warning", "Failed", $"Error: {e.Message}");

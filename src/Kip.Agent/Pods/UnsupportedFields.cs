@@ -1,3 +1,4 @@
+using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 
 namespace Kip.Agent.Pods;
@@ -13,7 +14,11 @@ internal static class UnsupportedFields
     {
         var found = new List<string>();
         var spec = pod.Spec;
-        Add(found, spec.Volumes is { Count: > 0 }, "spec.volumes");
+        for (var i = 0; i < (spec.Volumes?.Count ?? 0); i++)
+        {
+            OfVolume(found, spec.Volumes![i], $"spec.volumes[{i}]");
+        }
+
         Add(found, spec.EphemeralContainers is { Count: > 0 }, "spec.ephemeralContainers");
         Add(found, spec.ReadinessGates is { Count: > 0 }, "spec.readinessGates");
         Add(found, spec.RuntimeClassName is { Length: > 0 }, "spec.runtimeClassName");
@@ -39,6 +44,34 @@ internal static class UnsupportedFields
         return found;
     }
 
+    private static void OfVolume(List<string> found, Volume volume, string path)
+    {
+        foreach (var source in VolumeKind.SourcesOf(volume))
+        {
+            Add(found, source is not ("emptyDir" or "hostPath" or "configMap" or "secret" or "projected" or "downwardAPI"), $"{path}.{source}");
+        }
+
+        Add(found, volume.EmptyDir is { Medium: not (null or "" or "Memory") }, $"{path}.emptyDir.medium");
+        OfFiles(found, volume.DownwardAPI?.Items, $"{path}.downwardAPI");
+        for (var i = 0; i < (volume.Projected?.Sources?.Count ?? 0); i++)
+        {
+            OfFiles(found, volume.Projected!.Sources![i].DownwardAPI?.Items, $"{path}.projected.sources[{i}].downwardAPI");
+        }
+    }
+
+    private static void OfFiles(List<string> found, List<DownwardApiVolumeFile>? items, string path)
+    {
+        for (var i = 0; i < (items?.Count ?? 0); i++)
+        {
+            var (field, resource) = (items![i].FieldRef, items[i].ResourceFieldRef);
+            Add(found, field is null ? resource is null : !FieldReference.IsKnownInFile(field.FieldPath), $"{path}.items[{i}].fieldRef");
+            OfResource(found, resource, $"{path}.items[{i}].resourceFieldRef");
+        }
+    }
+
+    private static void OfResource(List<string> found, ResourceFieldSelector? selector, string path) =>
+        Add(found, selector is not null && !ResourceReference.IsKnown(selector.Resource), path);
+
     private static void PodSecurity(List<string> found, PodSecurityContext? security)
     {
         const string path = "spec.securityContext";
@@ -51,7 +84,11 @@ internal static class UnsupportedFields
 
     private static void OfContainer(List<string> found, Container container, string path)
     {
-        Add(found, container.VolumeMounts is { Count: > 0 }, $"{path}.volumeMounts");
+        for (var i = 0; i < (container.VolumeMounts?.Count ?? 0); i++)
+        {
+            Add(found, container.VolumeMounts![i].RecursiveReadOnly == "Enabled", $"{path}.volumeMounts[{i}].recursiveReadOnly");
+        }
+
         Add(found, container.VolumeDevices is { Count: > 0 }, $"{path}.volumeDevices");
         Add(found, container.LivenessProbe is not null, $"{path}.livenessProbe");
         Add(found, container.ReadinessProbe is not null, $"{path}.readinessProbe");
@@ -66,7 +103,8 @@ internal static class UnsupportedFields
         for (var i = 0; i < (container.Env?.Count ?? 0); i++)
         {
             var source = container.Env![i].ValueFrom;
-            Add(found, source is not null && source.FieldRef is null, $"{path}.env[{i}].valueFrom");
+            Add(found, source is not null && source.FieldRef is null && source.ResourceFieldRef is null, $"{path}.env[{i}].valueFrom");
+            OfResource(found, source?.ResourceFieldRef, $"{path}.env[{i}].valueFrom.resourceFieldRef");
             Add(found, source?.FieldRef is { } field && !FieldReference.IsKnown(field.FieldPath), $"{path}.env[{i}].valueFrom.fieldRef");
         }
 

@@ -97,6 +97,7 @@ internal sealed class InstanceLauncher(LocalDriverOptions options, Ipv4Range ran
             "--runtime-endpoint", "/run/containerd/containerd.sock",
             "--state-dir", "/run/kip/agent",
             "--log-dir", "/run/kip/disk/log/pods",
+            "--volume-dir", "/run/kip/disk/volumes",
             "--cgroup-parent", Cgroups.PodsGroup(record.Id),
             "--cni-conf-dir", "/run/kip/net.d",
             "--registry-conf-dir", "/run/kip/certs.d",

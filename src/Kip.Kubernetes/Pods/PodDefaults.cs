@@ -135,7 +135,7 @@ public static class PodDefaults
 
     private static void Apply(Volume volume)
     {
-        if (PodVolumes.SourcesOf(volume).Count == 0)
+        if (VolumeKind.SourcesOf(volume).Count == 0)
         {
             volume.EmptyDir = new EmptyDirVolumeSource();
         }

@@ -29,7 +29,7 @@ internal static class VolumeValidation
                 errors.Duplicate($"{field}.name", volume.Name);
             }
 
-            foreach (var extra in PodVolumes.SourcesOf(volume).Skip(1))
+            foreach (var extra in VolumeKind.SourcesOf(volume).Skip(1))
             {
                 errors.Forbidden($"{field}.{extra}", "may not specify more than 1 volume type");
             }

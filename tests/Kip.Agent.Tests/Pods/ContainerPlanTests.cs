@@ -8,7 +8,7 @@ namespace Kip.Agent.Tests.Pods;
 public sealed class ContainerPlanTests
 {
     private static readonly PulledImage _image = new("sha256:1", null, "");
-    private static readonly Cell _cell = new() { LogDirectory = "/log", CgroupParent = "/kip", HostIP = "10.0.0.1", MemoryBytes = 1L << 30 };
+    private static readonly Cell _cell = new() { LogDirectory = "/log", VolumeDirectory = "/volumes", CgroupParent = "/kip", HostIP = "10.0.0.1", MemoryBytes = 1L << 30 };
 
     [Theory]
     [InlineData("""{"limits":{"cpu":"500m","memory":"64Mi"},"requests":{"cpu":"250m","memory":"32Mi"}}""", 256, 50000, 64 << 20, 969)]

@@ -66,7 +66,7 @@ internal sealed class CellWorld : IAsyncDisposable
         var program = Path.Combine(AppContext.BaseDirectory, "kip-agent.dll");
         await ShellAsync(
             $"{Environment.ProcessPath} exec {program} --user-data {Directory}/user-data.json --runtime-endpoint {Directory}/containerd.sock "
-            + $"--state-dir {Directory}/state --log-dir {LogDirectory} --cgroup-parent /kip-test-{_id} --cni-conf-dir {Directory}/cni "
+            + $"--state-dir {Directory}/state --log-dir {LogDirectory} --volume-dir {Directory}/volumes --cgroup-parent /kip-test-{_id} --cni-conf-dir {Directory}/cni "
             + $"--registry-conf-dir {Directory}/certs.d --image-archive {Directory}/busybox.tar --image-archive {Directory}/pause.tar "
             + $">>{Directory}/agent.log 2>&1 & agent=$!");
         await WaitAsync("the agent to answer", async () =>

@@ -160,7 +160,7 @@ internal sealed class WorkerHarness : IAsyncDisposable
             Board = board,
             Cell = new Cell
             {
-                LogDirectory = Path.Combine(_directory, "log"), CgroupParent = "/kip", HostIP = "10.0.0.1", MemoryBytes = 1L << 30,
+                LogDirectory = Path.Combine(_directory, "log"), VolumeDirectory = Path.Combine(_directory, "volumes"), CgroupParent = "/kip", HostIP = "10.0.0.1", MemoryBytes = 1L << 30,
             },
             Time = Time,
             Logger = NullLogger<PodWorker>.Instance,

@@ -3,11 +3,12 @@ using Kip.Kubernetes.Objects;
 namespace Kip.Kubernetes;
 
 /// <summary>What kind a volume is.</summary>
-internal static class PodVolumes
+public static class VolumeKind
 {
     /// <summary>The fields of the sources that are set: one for a good volume, none for an empty directory.</summary>
-    public static List<string> SourcesOf(Volume volume)
+    public static IReadOnlyList<string> SourcesOf(Volume volume)
     {
+        ArgumentNullException.ThrowIfNull(volume);
         (string Name, bool IsSet)[] sources =
         [
             ("hostPath", volume.HostPath is not null),

@@ -1,0 +1,84 @@
+using Kip.Agent.Volumes;
+
+namespace Kip.Agent.Pods;
+
+/// <summary>Volumes: made beside the sandbox, before the first container; filled anew whenever newer contents come.</summary>
+internal sealed partial class PodWorker
+{
+    private static readonly TimeSpan FirstVolumeBackoff = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan MaximumVolumeBackoff = TimeSpan.FromSeconds(16);
+
+    /// <returns>Whether containers may be created.</returns>
+    private bool DecideVolumes()
+    {
+        var pod = _pod!;
+        var volumes = pod.Volumes;
+        if (pod.Pod.Spec.Volumes is not { Count: > 0 })
+        {
+            return true;
+        }
+
+        if (volumes.Busy || volumes.Done == volumes.Wanted)
+        {
+            return volumes.Done > 0;
+        }
+
+        if (_time.GetUtcNow() < volumes.NotBefore)
+        {
+            WakeAt(volumes.NotBefore);
+            return volumes.Done > 0;
+        }
+
+        var (source, contents, wanted) = (pod.Pod, volumes.Contents, volumes.Wanted);
+        var podIP = source.Spec.HostNetwork == true ? _parts.Cell.HostIP : pod.PodIP.Length > 0 ? pod.PodIP : pod.Request.PodAddress;
+        volumes.Busy = true;
+        Begin(
+            _ =>
+            {
+                _volumes.SetUp(source, contents, podIP);
+                return Task.FromResult(source);
+            },
+            (_, error) =>
+            {
+                volumes.Busy = false;
+                if (error is null)
+                {
+                    (volumes.Done, volumes.Backoff) = (wanted, TimeSpan.Zero);
+                    return;
+                }
+
+                volumes.Backoff = volumes.Backoff == TimeSpan.Zero ? FirstVolumeBackoff : volumes.Backoff * 2;
+                volumes.Backoff = volumes.Backoff < MaximumVolumeBackoff ? volumes.Backoff : MaximumVolumeBackoff;
+                volumes.NotBefore = _time.GetUtcNow() + volumes.Backoff;
+                _parts.Board.Event("Warning", "FailedMount", error.Message);
+                Trouble(error, "set up the volumes");
+            });
+        return volumes.Done > 0;
+    }
+
+    /// <summary>Unmounts the volumes of a pod whose containers are gone.</summary>
+    /// <returns>Whether they are still being made.</returns>
+    private bool TearDownVolumes()
+    {
+        var pod = _pod!;
+        if (pod.Volumes.Busy)
+        {
+            return true;
+        }
+
+        if (pod.Pod.Spec.Volumes is { Count: > 0 })
+        {
+            try
+            {
+                _volumes.TearDown(pod.Pod);
+            }
+            catch (IOException e)
+            {
+                // The cell ends with the pod, and its mounts with the cell.
+                Trouble(e, "unmount the volumes");
+            }
+        }
+
+        return false;
+    }
+}
