@@ -1,3 +1,4 @@
+using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
@@ -7,6 +8,7 @@ using Kip.Kubernetes.Informers;
 using Kip.Kubernetes.Objects;
 using Kip.VirtualKubelet.Nodes;
 using Kip.VirtualKubelet.Pods;
+using Kip.VirtualKubelet.Server;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.VirtualKubelet;
@@ -25,6 +27,9 @@ public sealed class VirtualNode : IAsyncDisposable
     private readonly NodeLease _lease;
     private readonly EventRecorder _events;
     private readonly PodController _controller;
+    private readonly ClientAuthorities _authorities;
+    private readonly X509Certificate2? _ownCertificate;
+    private readonly KubeletServer _server;
 
     /// <summary>Makes the node; <see cref="RunAsync"/> sets it to work.</summary>
     /// <param name="options">What the node says of itself.</param>
@@ -69,8 +74,22 @@ public sealed class VirtualNode : IAsyncDisposable
             time,
             Random.Shared,
             loggers.CreateLogger<EventRecorder>());
-        var description = new NodeDescription(options);
-        _node = new NodeController(client, description, time, log);
+        _authorities = new ClientAuthorities(client, time, log);
+        _ownCertificate = options.ServingCertificate is null ? SelfSignedCertificate.Create(options.NodeName, options.InternalIP, time.GetUtcNow()) : null;
+        _server = new KubeletServer(
+            new KubeletServerOptions
+            {
+                NodeName = options.NodeName,
+                Address = options.ListenAddress,
+                Port = options.KubeletPort,
+                Certificate = options.ServingCertificate ?? (() => _ownCertificate!),
+            },
+            new PodHost(_pods, Cells),
+            new KubeletAuthenticator(() => _authorities.Current, client, time, log),
+            new KubeletAuthorizer(client, options.NodeName, time),
+            time,
+            loggers);
+        _node = new NodeController(client, new NodeDescription(options, () => _server.Port), time, log);
         _lease = new NodeLease(leaseClient, options.NodeName, time, log);
         _controller = new PodController(client, _pods, Cells, new PlainResolver(), _statuses, new PodEvents(_events), time, log);
     }
@@ -84,9 +103,11 @@ public sealed class VirtualNode : IAsyncDisposable
     /// <summary>
     /// Registers the node and looks after its pods until it is cancelled. Then the node says that nobody looks after it, and its pods go on.
     /// </summary>
+    /// <exception cref="IOException">The port of the kubelet API is taken.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        await _server.StartAsync(cancellationToken).ConfigureAwait(false);
         await Cells.StartAsync(cancellationToken).ConfigureAwait(false);
         Task[] loops =
         [
@@ -94,6 +115,7 @@ public sealed class VirtualNode : IAsyncDisposable
             _node.RunAsync(stop.Token),
             _pods.RunAsync(stop.Token),
             _events.RunAsync(stop.Token),
+            _authorities.RunAsync(stop.Token),
             _controller.RunAsync(_options.Workers, stop.Token),
         ];
 
@@ -117,6 +139,8 @@ public sealed class VirtualNode : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await _server.DisposeAsync().ConfigureAwait(false);
+        _ownCertificate?.Dispose();
         await Cells.DisposeAsync().ConfigureAwait(false);
         await _controller.DisposeAsync().ConfigureAwait(false);
         await _statuses.DisposeAsync().ConfigureAwait(false);

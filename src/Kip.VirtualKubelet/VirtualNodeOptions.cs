@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 
@@ -13,8 +14,17 @@ public sealed class VirtualNodeOptions
     /// <summary>Where the API server reaches the kubelet API; also told to pods of the host network as their node.</summary>
     public required IPAddress InternalIP { get; init; }
 
-    /// <summary>Port of the kubelet API. Default 10250.</summary>
+    /// <summary>Port of the kubelet API; 0 takes a free one. Default 10250.</summary>
     public int KubeletPort { get; init; } = 10250;
+
+    /// <summary>Where the kubelet API listens; null, the default, for every address.</summary>
+    public IPAddress? ListenAddress { get; init; }
+
+    /// <summary>
+    /// The certificate of the kubelet API, with its key, asked for anew with each connection; null for one that the node signs itself,
+    /// which API servers accept unless they are told what authority kubelets have.
+    /// </summary>
+    public Func<X509Certificate2>? ServingCertificate { get; init; }
 
     /// <summary>The namespace whose pods are run; empty, the default, for all of them.</summary>
     public string Namespace { get; init; } = "";

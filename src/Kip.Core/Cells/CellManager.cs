@@ -47,6 +47,10 @@ public sealed partial class CellManager : IAsyncDisposable
     /// <summary>The cells that this manager looks after.</summary>
     public IReadOnlyCollection<Cell> Cells => _byPod.Values.Select(static e => e.Cell).ToList();
 
+    /// <summary>The cell of a pod; null when it has none, or none any more.</summary>
+    /// <param name="podUid">UID of the pod.</param>
+    public Cell? Find(string podUid) => _byPod.TryGetValue(podUid, out var entry) ? entry.Cell : null;
+
     /// <summary>Takes up the cells that an earlier process of the same owner left, and begins to look after instances.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {

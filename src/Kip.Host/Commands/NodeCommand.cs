@@ -1,10 +1,8 @@
 using System.CommandLine;
-using System.Net;
+using System.Runtime.InteropServices;
 using Kip.Host.Configuration;
 using Kip.Host.Node;
 using Kip.Host.Terminal;
-using Kip.Kubernetes.Configuration;
-using Kip.VirtualKubelet;
 
 namespace Kip.Host.Commands;
 
@@ -13,27 +11,37 @@ internal static class NodeCommand
 {
     public static Command Create()
     {
-        var shared = new SharedOptions();
-        var kubeconfig = new Option<string?>("--kubeconfig");
-        var name = new Option<string?>("--nodename");
-        var address = new Option<string?>("--internal-ip");
-        var command = new Command("node", "Register a virtual node with a cluster and give its pods cells") { kubeconfig, name, address };
-        shared.AddTo(command);
-        command.SetAction(async (parsed, cancellationToken) =>
-        {
-            var flags = shared.Read(parsed);
-            var settings = await HostSettings.LoadAsync(flags, cancellationToken).ConfigureAwait(false);
-            using var loggers = StandardErrorLogging.Create(flags.Verbose);
-            var cluster = await KubernetesConfiguration.LoadAsync(parsed.GetValue(kubeconfig), null, TimeProvider.System, cancellationToken).ConfigureAwait(false);
-            var node = new VirtualNodeOptions
-            {
-                NodeName = parsed.GetValue(name) ?? "virtual-kubelet",
-                InternalIP = IPAddress.Parse(parsed.GetValue(address) ?? "127.0.0.1"),
-                Version = "v1.20.0-kip-" + KipVersion.Text,
-            };
-            await NodeHost.RunAsync(settings, node, cluster, loggers, cancellationToken).ConfigureAwait(false);
-            return ExitCodes.Ok;
-        });
+        var options = new NodeOptions();
+        var command = new Command("node", "Register a virtual node with a cluster and give each of its pods a cell, until SIGTERM or Ctrl-C; the cells go on");
+        options.AddTo(command);
+        command.SetAction((parsed, cancellationToken) => RunAsync(options.Read(parsed), cancellationToken));
         return command;
+    }
+
+    private static async Task<int> RunAsync(NodeOptions.Values flags, CancellationToken cancellationToken)
+    {
+        var settings = await NodeSettings.LoadAsync(flags, cancellationToken).ConfigureAwait(false);
+        foreach (var warning in settings.Warnings)
+        {
+            await Console.Error.WriteLineAsync($"kip: warning: {warning}").ConfigureAwait(false);
+        }
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var loggers = StandardErrorLogging.Create(settings.Verbose);
+        await NodeHost.RunAsync(
+            settings,
+            (node, server) => Console.Error.WriteLine($"kip: node {node.NodeName} of {server} is ready; its kubelet API is at {node.InternalIP}:{node.KubeletPort}"),
+            loggers,
+            stop.Token).ConfigureAwait(false);
+        await Console.Error.WriteLineAsync("kip: stopped; cells and their pods go on").ConfigureAwait(false);
+        return ExitCodes.Ok;
+
+        void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            stop.Cancel();
+        }
     }
 }

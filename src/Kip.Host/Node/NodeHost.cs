@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
@@ -6,6 +9,7 @@ using Kip.Host.Configuration;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Configuration;
 using Kip.VirtualKubelet;
+using Kip.VirtualKubelet.Server;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Host.Node;
@@ -13,24 +17,35 @@ namespace Kip.Host.Node;
 /// <summary>The virtual node of one process: its cells on this machine, its records in SQLite, its pods at an API server.</summary>
 internal static class NodeHost
 {
+    // What clusters check of a kubelet is its version; Kip keeps to what the oldest one it supports had.
+    private const string KubeletVersion = "v1.20.0-kip-";
+
     /// <summary>Runs until it is cancelled. The cells and their pods go on.</summary>
+    /// <param name="settings">What to do.</param>
+    /// <param name="onReady">Called when the node is registered and its pods are known.</param>
+    /// <param name="loggers">Makes loggers.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="HostException">The state folder, the cloud or the cluster cannot be used.</exception>
-    public static async Task RunAsync(
-        HostSettings settings,
-        VirtualNodeOptions node,
-        KubernetesConfiguration cluster,
-        ILoggerFactory loggers,
-        CancellationToken cancellationToken)
+    public static async Task RunAsync(NodeSettings settings, Action<VirtualNodeOptions, Uri> onReady, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
         try
         {
-            using var owner = OwnerLock.Take(Path.Combine(settings.StateDirectory, "owners"), $"node-{node.NodeName}");
-            using var authority = await CertificateAuthority.LoadOrCreateAsync(settings.StateDirectory, time, cancellationToken).ConfigureAwait(false);
-            var store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, "kip.db"), cancellationToken).ConfigureAwait(false);
-            var userAgent = new KubernetesClientOptions { UserAgent = "kip/" + KipVersion.Text };
-            using var client = new KubernetesClient(cluster, userAgent, time);
-            using var leaseClient = new KubernetesClient(cluster, userAgent, time);
+            if (settings.Host.Provider.Cloud is not LocalConfiguration)
+            {
+                throw new HostException(ExitCodes.Usage, "this version of kip makes cells on this machine only: provider.yaml needs cloud.local");
+            }
+
+            var cluster = await KubernetesConfiguration.LoadAsync(settings.Kubeconfig, null, time, cancellationToken).ConfigureAwait(false);
+            cluster = settings.Server is { } server ? cluster with { Server = server } : cluster;
+            var node = Describe(settings, cluster);
+            var state = settings.Host.StateDirectory;
+            using var owner = OwnerLock.Take(Path.Combine(state, "owners"), $"node-{node.NodeName}");
+            using var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, cancellationToken).ConfigureAwait(false);
+            var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), cancellationToken).ConfigureAwait(false);
+            var calls = new KubernetesClientOptions { UserAgent = "kip/" + KipVersion.Text, RequestsPerSecond = settings.ApiQps };
+            using var client = new KubernetesClient(cluster, settings.ApiBurst is { } burst ? calls with { Burst = burst } : calls, time);
+            using var leaseClient = new KubernetesClient(cluster, calls with { RequestsPerSecond = null }, time);
             await using var virtualNode = new VirtualNode(
                 node,
                 client,
@@ -39,20 +54,64 @@ internal static class NodeHost
                 {
                     Owner = owner.Owner,
                     ControllerCa = authority.CertificatePem,
-                    Registries = settings.Registries,
-                    Credentials = settings.Credentials,
+                    Registries = settings.Host.Registries,
+                    Credentials = settings.Host.Credentials,
                     ObserveInterval = TimeSpan.FromSeconds(1), // looking at local cells costs nothing, and their death is seen by looking
                 },
-                new LocalDriver(settings.LocalOptions("kip-" + authority.Id), time, loggers.CreateLogger<LocalDriver>()),
+                new LocalDriver(settings.Host.LocalOptions("kip-" + authority.Id), time, loggers.CreateLogger<LocalDriver>()),
                 store,
                 new GrpcAgentConnector(authority, time, loggers.CreateLogger<GrpcAgentConnector>()),
                 time,
                 loggers);
-            await virtualNode.RunAsync(cancellationToken).ConfigureAwait(false);
+            var running = virtualNode.RunAsync(cancellationToken);
+            await ReadyAsync(virtualNode.Ready, running, settings.StartupTimeout, time).ConfigureAwait(false);
+            if (!running.IsCompleted)
+            {
+                onReady(node, cluster.Server);
+            }
+
+            await running.ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException or KubernetesConfigurationException or CryptographicException or SocketException)
         {
             throw new HostException(ExitCodes.KipFailed, e.Message, e);
         }
+    }
+
+    private static async Task ReadyAsync(Task ready, Task running, TimeSpan? limit, TimeProvider time)
+    {
+        try
+        {
+            await Task.WhenAny(ready, running).WaitAsync(limit ?? Timeout.InfiniteTimeSpan, time).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            throw new HostException(ExitCodes.KipFailed, $"the node was not ready within {limit!.Value.TotalSeconds:0} s (--startup-timeout)", e);
+        }
+    }
+
+    private static VirtualNodeOptions Describe(NodeSettings settings, KubernetesConfiguration cluster) => new()
+    {
+        NodeName = settings.NodeName,
+        InternalIP = settings.InternalIP ?? OwnAddress(cluster.Server),
+        KubeletPort = settings.KubeletPort,
+        ServingCertificate = settings.ServingCertificate is var (certificate, key) ? Files(new CertificateFiles(certificate, key)) : null,
+        Namespace = settings.Namespace ?? "",
+        Labels = settings.Host.Provider.Kubelet.Labels,
+        Taints = settings.Taint is { } taint ? [taint] : [],
+        Capacity = settings.Host.Provider.Kubelet.Capacity,
+        Version = KubeletVersion + KipVersion.Text,
+        Workers = settings.Workers,
+    };
+
+    private static Func<System.Security.Cryptography.X509Certificates.X509Certificate2> Files(CertificateFiles files) => () => files.Current;
+
+    // That by which this machine reaches the API server, which therefore can reach this machine by it. Nothing is sent.
+    private static IPAddress OwnAddress(Uri server)
+    {
+        using var socket = new Socket(SocketType.Dgram, ProtocolType.Udp);
+        socket.Connect(server.DnsSafeHost, server.Port);
+        var address = ((IPEndPoint)socket.LocalEndPoint!).Address;
+        return address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
     }
 }

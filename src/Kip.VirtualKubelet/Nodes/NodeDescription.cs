@@ -3,7 +3,7 @@ using Kip.Kubernetes.Objects;
 namespace Kip.VirtualKubelet.Nodes;
 
 /// <summary>The node object as this host wants it.</summary>
-internal sealed class NodeDescription(VirtualNodeOptions options)
+internal sealed class NodeDescription(VirtualNodeOptions options, Func<int> kubeletPort)
 {
     public const string Ready = "Ready";
 
@@ -55,7 +55,7 @@ internal sealed class NodeDescription(VirtualNodeOptions options)
                 new NodeAddress { Type = "InternalIP", Address = options.InternalIP.ToString() },
                 new NodeAddress { Type = "Hostname", Address = options.NodeName },
             ],
-            DaemonEndpoints = new NodeDaemonEndpoints { KubeletEndpoint = new DaemonEndpoint { Port = options.KubeletPort } },
+            DaemonEndpoints = new NodeDaemonEndpoints { KubeletEndpoint = new DaemonEndpoint { Port = kubeletPort() } },
             NodeInfo = new NodeSystemInfo
             {
                 KubeletVersion = options.Version,

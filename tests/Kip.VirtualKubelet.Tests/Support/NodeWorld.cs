@@ -168,6 +168,7 @@ internal sealed class NodeProcess : IAsyncDisposable
             {
                 NodeName = world.Name,
                 InternalIP = IPAddress.Loopback,
+                KubeletPort = 0,
                 Version = "v1.20.0-kip-test",
                 Labels = new Dictionary<string, string> { ["test"] = world.Name },
             },

@@ -1,0 +1,53 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Kip.VirtualKubelet.Server;
+
+/// <summary>A certificate and its key in PEM files, read again when they change. Safe for concurrent use.</summary>
+public sealed class CertificateFiles
+{
+    private readonly Lock _lock = new();
+    private readonly string _certificate;
+    private readonly string _key;
+    private (DateTime Certificate, DateTime Key) _written;
+    private X509Certificate2 _current;
+
+    /// <summary>Reads the files.</summary>
+    /// <param name="certificate">PEM file of the certificate; those of its issuers may follow.</param>
+    /// <param name="key">PEM file of its private key.</param>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    /// <exception cref="CryptographicException">They hold no certificate and its key.</exception>
+    public CertificateFiles(string certificate, string key)
+    {
+        (_certificate, _key) = (certificate, key);
+        _written = Written();
+        _current = X509Certificate2.CreateFromPemFile(certificate, key);
+    }
+
+    /// <summary>The certificate. One that is being replaced, and is not whole yet, is not taken up before it is.</summary>
+    public X509Certificate2 Current
+    {
+        get
+        {
+            lock (_lock)
+            {
+                var written = Written();
+                if (written != _written)
+                {
+                    try
+                    {
+                        (_current, _written) = (X509Certificate2.CreateFromPemFile(_certificate, _key), written);
+                    }
+                    catch (Exception e) when (e is IOException or CryptographicException)
+                    {
+                        // Asked for again with the next connection; until then the old one is as good as it was.
+                    }
+                }
+
+                return _current;
+            }
+        }
+    }
+
+    private (DateTime Certificate, DateTime Key) Written() => (File.GetLastWriteTimeUtc(_certificate), File.GetLastWriteTimeUtc(_key));
+}
