@@ -332,8 +332,8 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (_transport is null || !ReferenceEquals(_transport.Certificate, credential.ClientCertificate))
             {
-                // Connections keep the certificate they were made with.
-                _transport?.Dispose();
+                // Connections keep the certificate they were made with. The old ones are not closed: calls are on them, or about to be;
+                // they close themselves once they are idle.
                 _transport = new Transport(_configuration, credential.ClientCertificate, _timeProvider);
             }
 

@@ -7,7 +7,7 @@ using Kip.Kubernetes.Configuration;
 
 namespace Kip.Kubernetes.Client;
 
-/// <summary>The connections of a client under one client certificate. Disposing it lets the calls under way end.</summary>
+/// <summary>The connections of a client under one client certificate.</summary>
 internal sealed class Transport : IDisposable
 {
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";

@@ -93,6 +93,4 @@ internal sealed class WrittenEvent
     public ObjectKey? Key { get; set; }
 
     public int Count { get; set; }
-
-    public DateTimeOffset First { get; set; }
 }

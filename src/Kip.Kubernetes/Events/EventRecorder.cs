@@ -29,6 +29,7 @@ public sealed partial class EventRecorder : IEventRecorder
     private readonly EventCorrelator _correlator;
     private readonly Channel<RecordedEvent> _waiting;
     private long _dropped;
+    private long _toldDropped;
 
     /// <summary>Makes a recorder, which writes nothing before <see cref="RunAsync"/>.</summary>
     /// <param name="client">Calls the API server.</param>
@@ -50,7 +51,7 @@ public sealed partial class EventRecorder : IEventRecorder
     }
 
     /// <summary>Events dropped so far because too many were waiting.</summary>
-    public long Dropped { get; private set; }
+    public long Dropped => Interlocked.Read(ref _dropped);
 
     /// <inheritdoc/>
     public void Record(ObjectReference involved, string type, string reason, string message)
@@ -68,10 +69,15 @@ public sealed partial class EventRecorder : IEventRecorder
     {
         try
         {
-            await foreach (var recorded in _waiting.Reader.ReadAllAsync(cancellationToken))
+            while (await _waiting.Reader.WaitToReadAsync(cancellationToken))
             {
-                await WriteAsync(recorded, MaxTries, cancellationToken);
-                TellDropped();
+                // It stays in the queue until it is written, so that a cancellation does not lose it.
+                while (_waiting.Reader.TryPeek(out var recorded))
+                {
+                    await WriteAsync(recorded, MaxTries, cancellationToken);
+                    _waiting.Reader.TryRead(out _);
+                    TellDropped();
+                }
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -105,11 +111,21 @@ public sealed partial class EventRecorder : IEventRecorder
             return;
         }
 
+        // The same name each time: an attempt whose answer was lost must not leave a second event.
+        var first = Make(recorded, message);
         for (var attempt = 1; ; attempt++)
         {
             try
             {
-                await WriteAsync(recorded, written, message, cancellationToken);
+                if (written.Key is { } key)
+                {
+                    await RaiseCountAsync(key, recorded, written, message, cancellationToken);
+                }
+                else
+                {
+                    await CreateAsync(first, written, cancellationToken);
+                }
+
                 return;
             }
             catch (KubernetesApiException e) when (e.IsNotFound && written.Key is not null)
@@ -132,24 +148,31 @@ public sealed partial class EventRecorder : IEventRecorder
         }
     }
 
-    private async Task WriteAsync(RecordedEvent recorded, WrittenEvent written, string message, CancellationToken cancellationToken)
+    private async Task RaiseCountAsync(
+        ObjectKey key, RecordedEvent recorded, WrittenEvent written, string message, CancellationToken cancellationToken)
     {
-        if (written.Key is { } key)
+        var patch = new JsonObject
         {
-            var patch = new JsonObject
-            {
-                ["count"] = written.Count + 1,
-                ["lastTimestamp"] = recorded.At.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
-                ["message"] = message,
-            };
-            await _client.PatchAsync(Resources.Events, key, Patch.StrategicMerge(patch), null, cancellationToken);
-            written.Count++;
-            return;
+            ["count"] = written.Count + 1,
+            ["lastTimestamp"] = recorded.At.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+            ["message"] = message,
+        };
+        await _client.PatchAsync(Resources.Events, key, Patch.StrategicMerge(patch), null, cancellationToken);
+        written.Count++;
+    }
+
+    private async Task CreateAsync(KubernetesEvent first, WrittenEvent written, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _client.CreateAsync(Resources.Events, first, cancellationToken);
+        }
+        catch (KubernetesApiException e) when (e.IsAlreadyExists)
+        {
+            // An earlier attempt did it.
         }
 
-        var @event = Make(recorded, message);
-        await _client.CreateAsync(Resources.Events, @event, cancellationToken);
-        written.Key = ObjectKey.Of(@event);
+        written.Key = ObjectKey.Of(first);
         written.Count = 1;
     }
 
@@ -181,10 +204,10 @@ public sealed partial class EventRecorder : IEventRecorder
 
     private void TellDropped()
     {
-        if (Interlocked.Exchange(ref _dropped, 0) is var count and > 0)
+        if (Dropped is var dropped && dropped > _toldDropped)
         {
-            Dropped += count;
-            LogDropped(count);
+            LogDropped(dropped - _toldDropped);
+            _toldDropped = dropped;
         }
     }
 

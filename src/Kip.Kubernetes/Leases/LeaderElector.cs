@@ -17,6 +17,7 @@ public sealed partial class LeaderElector
     private readonly ILogger _log;
     private Lease? _seen;
     private long _seenAt;
+    private long _renewedAt;
 
     /// <summary>Makes a candidate.</summary>
     /// <exception cref="ArgumentException">The times are not in order.</exception>
@@ -103,11 +104,10 @@ public sealed partial class LeaderElector
     {
         try
         {
-            var renewed = _timeProvider.GetTimestamp();
             while (true)
             {
-                await PauseAsync(cancellationToken);
-                var left = _options.RenewDeadline - _timeProvider.GetElapsedTime(renewed);
+                await PauseAsync(cancellationToken, atMost: Left());
+                var left = Left();
                 if (left <= TimeSpan.Zero)
                 {
                     return;
@@ -115,15 +115,9 @@ public sealed partial class LeaderElector
 
                 using var deadline = new CancellationTokenSource(left, _timeProvider);
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-                var began = _timeProvider.GetTimestamp();
                 try
                 {
-                    if (await TryHoldAsync(either.Token))
-                    {
-                        // From before the call: others count from when the API server wrote it, which is later.
-                        renewed = began;
-                    }
-                    else if (Holder is { } holder && holder != _options.Identity)
+                    if (!await TryHoldAsync(either.Token) && Holder is { } holder && holder != _options.Identity)
                     {
                         return;
                     }
@@ -138,6 +132,8 @@ public sealed partial class LeaderElector
         {
             // The way this ends.
         }
+
+        TimeSpan Left() => _options.RenewDeadline - _timeProvider.GetElapsedTime(_renewedAt);
     }
 
     /// <summary>Gets or renews the lease; false when somebody else has it or the API server does not do it.</summary>
@@ -145,28 +141,18 @@ public sealed partial class LeaderElector
     {
         try
         {
-            Lease? lease = null;
-            if (Holder == _options.Identity)
-            {
-                lease = _seen;
-            }
-            else
-            {
-                lease = await ReadAsync(cancellationToken);
-            }
-
-            if (lease is null)
-            {
-                See(await _client.CreateAsync(Resources.Leases, Claim(null), cancellationToken));
-                return true;
-            }
-
-            if (!IsFree(lease))
+            var lease = Holder == _options.Identity ? _seen : await ReadAsync(cancellationToken);
+            if (lease is not null && !IsFree(lease))
             {
                 return false;
             }
 
-            See(await _client.ReplaceAsync(Resources.Leases, Claim(lease), null, cancellationToken));
+            // From before the call: others count from when they see it, which is later.
+            var began = _timeProvider.GetTimestamp();
+            See(lease is null
+                ? await _client.CreateAsync(Resources.Leases, Claim(null), cancellationToken)
+                : await _client.ReplaceAsync(Resources.Leases, Claim(lease), null, cancellationToken));
+            _renewedAt = began;
             return true;
         }
         catch (KubernetesApiException e)
@@ -268,8 +254,12 @@ public sealed partial class LeaderElector
         }
     }
 
-    private Task PauseAsync(CancellationToken cancellationToken) =>
-        Task.Delay(_options.RetryPeriod * (1 + (0.2 * _random.NextDouble())), _timeProvider, cancellationToken);
+    private Task PauseAsync(CancellationToken cancellationToken, TimeSpan? atMost = null)
+    {
+        var pause = _options.RetryPeriod * (1 + (0.2 * _random.NextDouble()));
+        pause = atMost < pause ? atMost.Value : pause;
+        return pause > TimeSpan.Zero ? Task.Delay(pause, _timeProvider, cancellationToken) : Task.CompletedTask;
+    }
 
     [LoggerMessage(30, LogLevel.Information, "{Identity} holds lease {Lease} and leads")]
     private partial void LogLeading(string identity, ObjectKey lease);

@@ -151,8 +151,22 @@ public sealed partial class WorkQueue<TKey> : IDisposable
             if (Failed(key, e) is { } failure)
             {
                 LogFailure(e, key.ToString(), failure.Failures, failure.Pause);
-                OnFailure?.Invoke(failure);
+                Tell(failure);
             }
+        }
+    }
+
+    private void Tell(WorkFailure<TKey> failure)
+    {
+        try
+        {
+            OnFailure?.Invoke(failure);
+        }
+#pragma warning disable CA1031 // A fault of the listener must not cost a worker.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            LogListenerFailed(e, failure.Key.ToString());
         }
     }
 
@@ -278,6 +292,9 @@ public sealed partial class WorkQueue<TKey> : IDisposable
 
     [LoggerMessage(1, LogLevel.Warning, "Work on {Key} failed {Failures} times in a row, tried again in {Pause}")]
     private partial void LogFailure(Exception error, string? key, int failures, TimeSpan pause);
+
+    [LoggerMessage(2, LogLevel.Error, "The listener for failures failed on {Key}")]
+    private partial void LogListenerFailed(Exception error, string? key);
 
     private enum State
     {
