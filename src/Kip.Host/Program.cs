@@ -9,6 +9,7 @@ var root = new RootCommand("Kip gives every pod a machine of its own: a right-si
     GetCommand.Create(),
     DoctorCommand.Create(),
     ValidateConfigCommand.Create(),
+    ProvidersCommand.Create(),
     VersionCommand.Create(),
 };
 

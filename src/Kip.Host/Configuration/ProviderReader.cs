@@ -111,7 +111,7 @@ internal sealed partial class ProviderReader
         Matches($"{Field}.region", region, RegionPattern(), "must be the name of a region, such as us-east-1 or us-gov-west-1");
         var id = _environment("AWS_ACCESS_KEY_ID") ?? Text(aws.AccessKeyId);
         var key = _environment("AWS_SECRET_ACCESS_KEY") ?? Text(aws.SecretAccessKey);
-        if (id is null != key is null)
+        if (id is null != key is null && aws.AccessKeyId != FillIn && aws.SecretAccessKey != FillIn)
         {
             _errors.Required($"{Field}.{(id is null ? "accessKeyID" : "secretAccessKey")}", "an access key has two parts, and only the other one is given");
         }
