@@ -54,6 +54,7 @@ internal sealed partial class PodWorker
     private readonly TimeProvider _time;
     private readonly RuntimeObserver _observer;
     private readonly PodFiles _files;
+    private readonly LastWords _lastWords;
     private readonly LogRotation _rotation;
     private readonly ITimer _alarm;
     private PodContext? _pod;
@@ -74,6 +75,7 @@ internal sealed partial class PodWorker
         _time = parts.Time;
         _observer = new RuntimeObserver(parts.Runtime, parts.Time);
         _files = new PodFiles(parts.State);
+        _lastWords = new LastWords(_files, parts.Cell);
         _rotation = new LogRotation(parts.Runtime, parts.Time);
         _alarm = _time.CreateTimer(_ => Post(() => _lookAgain = true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
