@@ -25,19 +25,23 @@ internal static class LogWriters
     {
         try
         {
-            foreach (var descriptor in Directory.EnumerateFileSystemEntries(Path.Combine(process, "fd")))
-            {
-                if (File.ResolveLinkTarget(descriptor, returnFinalTarget: false)?.FullName == path)
-                {
-                    return true;
-                }
-            }
+            return Directory.EnumerateFileSystemEntries(Path.Combine(process, "fd")).Any(descriptor => LeadsTo(descriptor, path));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The process, or the descriptor, went away while it was looked at: then it does not write.
+            return false; // the process went away while it was looked at
         }
+    }
 
-        return false;
+    private static bool LeadsTo(string descriptor, string path)
+    {
+        try
+        {
+            return File.ResolveLinkTarget(descriptor, returnFinalTarget: false)?.FullName == path;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false; // this one was closed; the process may have others
+        }
     }
 }

@@ -47,6 +47,7 @@ internal static class ContainerPlan
                 SecurityContext = SecurityContext(pod.Spec, container, image),
             },
         };
+        AppArmor.Set(config.Linux.SecurityContext, pod, container);
         config.Labels[PodIdentity.ContainerNameLabel] = container.Name;
         config.Annotations[PodIdentity.HashAnnotation] = PodIdentity.Hash(container);
         config.Annotations[PodIdentity.RestartCountAnnotation] = $"{attempt}";
@@ -60,6 +61,22 @@ internal static class ContainerPlan
     /// <summary>The command line and the environment, with what only the cell knows put in.</summary>
     public static ExpandedContainer Expand(Pod pod, Container container, string podIP, Cell cell) =>
         ContainerExpansion.Expand(Resolved(pod, container, podIP, cell));
+
+    /// <summary>Lets an ephemeral container that names a target see the target's processes.</summary>
+    /// <param name="config">What is to be created.</param>
+    /// <param name="container">What it is made from.</param>
+    /// <param name="targetId">The run of the target; null when there is none.</param>
+    /// <exception cref="ContainerStartException">It names a target, and that does not run.</exception>
+    public static void Target(ContainerConfig config, Container container, string? targetId)
+    {
+        if (container is EphemeralContainer { TargetContainerName: { Length: > 0 } name })
+        {
+            var namespaces = config.Linux.SecurityContext.NamespaceOptions;
+            namespaces.Pid = NamespaceMode.Target;
+            namespaces.TargetId = targetId
+                ?? throw new ContainerStartException(WaitingReason.CreateContainerConfigError, $"unable to find target container {name}");
+        }
+    }
 
     /// <summary>Null when the profile is not set, which the kubelet takes for unconfined.</summary>
     public static SecurityProfile? Seccomp(SeccompProfile? profile) => profile?.Type switch

@@ -12,6 +12,8 @@ internal enum ContainerKind
     /// <summary>An init container with restart policy Always: it runs beside the others until they have ended.</summary>
     Sidecar,
     App,
+    /// <summary>Added to a running pod for debugging: it runs once, and the pod does not wait for it.</summary>
+    Ephemeral,
 }
 
 /// <summary>One run of a container as the runtime shows it.</summary>
@@ -70,6 +72,9 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
     public TimeSpan StartBackoff { get; set; }
 
     public string Name => Spec.Name;
+
+    /// <summary>It is one of the pod's init containers.</summary>
+    public bool IsInit => Kind is ContainerKind.Init or ContainerKind.Sidecar;
 
     public int RestartCount => Math.Max(0, (int)Record.Runs - 1);
 

@@ -15,16 +15,18 @@ internal sealed class PodContext
 {
     private const long DefaultGraceSeconds = 30;
     private readonly Cell _cell;
+    private readonly List<ContainerSlot> _slots;
 
     public PodContext(PodRecord record, ApplyPodRequest request, Cell cell)
     {
         (Record, Request, _cell) = (record, request, cell);
         Pod = PodReader.Read(request);
-        Slots =
+        _slots =
         [
             .. (Pod.Spec.InitContainers ?? []).Select(container =>
                 Slot(container, container.RestartPolicy == "Always" ? ContainerKind.Sidecar : ContainerKind.Init)),
             .. Pod.Spec.Containers.Select(container => Slot(container, ContainerKind.App)),
+            .. (Pod.Spec.EphemeralContainers ?? []).Select(container => Slot(container, ContainerKind.Ephemeral)),
         ];
         LastStatus = record.Status.IsEmpty ? null : KubernetesJson.DeserializePodStatus(record.Status.Span);
     }
@@ -35,8 +37,8 @@ internal sealed class PodContext
 
     public Pod Pod { get; private set; }
 
-    /// <summary>Init containers first, in the order of the pod.</summary>
-    public IReadOnlyList<ContainerSlot> Slots { get; }
+    /// <summary>Init containers first, ephemeral ones last, in the order of the pod.</summary>
+    public IReadOnlyList<ContainerSlot> Slots => _slots;
 
     public PodStatus? LastStatus { get; set; }
 
@@ -79,16 +81,19 @@ internal sealed class PodContext
     public DateTimeOffset? StopDeadline =>
         Record.Stop is null ? null : DateTimeOffset.FromUnixTimeMilliseconds(Record.Stop.DeadlineUnixMs);
 
-    public IEnumerable<ContainerSlot> Inits => Slots.Where(slot => slot.Kind != ContainerKind.App);
+    public IEnumerable<ContainerSlot> Inits => Slots.Where(slot => slot.IsInit);
 
     public IEnumerable<ContainerSlot> Apps => Slots.Where(slot => slot.Kind == ContainerKind.App);
+
+    public IEnumerable<ContainerSlot> Ephemerals => Slots.Where(slot => slot.Kind == ContainerKind.Ephemeral);
 
     /// <summary>Takes a newer version of the same pod.</summary>
     /// <exception cref="RpcException">InvalidArgument: it has other containers.</exception>
     public void Update(ApplyPodRequest request, Pod pod)
     {
         var containers = (pod.Spec.InitContainers ?? []).Concat(pod.Spec.Containers).ToList();
-        if (!containers.Select(container => container.Name).SequenceEqual(Slots.Select(slot => slot.Name)))
+        var lasting = Slots.Where(slot => slot.Kind != ContainerKind.Ephemeral);
+        if (!containers.Select(container => container.Name).SequenceEqual(lasting.Select(slot => slot.Name)))
         {
             throw new RpcException(StatusCode.InvalidArgument, "the containers of a pod cannot change");
         }
@@ -103,6 +108,11 @@ internal sealed class PodContext
             }
 
             Slots[i].Spec = containers[i];
+        }
+
+        foreach (var added in (pod.Spec.EphemeralContainers ?? []).Where(each => !Slots.Any(slot => slot.Name == each.Name)))
+        {
+            _slots.Add(Slot(added, ContainerKind.Ephemeral));
         }
 
         (Request, Pod) = (request, pod);
@@ -132,6 +142,7 @@ internal sealed class PodContext
     public bool Restarts(ContainerSlot slot) => slot.Kind switch
     {
         _ when Record.Stop is not null => false,
+        ContainerKind.Ephemeral => false,
         ContainerKind.Sidecar => true,
         ContainerKind.Init => !slot.Succeeded && RestartPolicy != "Never",
         _ => RestartPolicy == "Always" || (RestartPolicy == "OnFailure" && !slot.Succeeded),

@@ -38,7 +38,7 @@ internal sealed class PodFiles(StateDirectory state)
         return mounts;
     }
 
-    /// <summary>What the container left as its last words; null when nothing.</summary>
+    /// <summary>What the container left in its termination message file, of a long one the end; null when nothing.</summary>
     public string? TerminationMessage(Pod pod, string container, uint attempt)
     {
         var path = MessageFile(pod, container, attempt);
@@ -48,6 +48,7 @@ internal sealed class PodFiles(StateDirectory state)
         }
 
         using var stream = File.OpenRead(path);
+        stream.Position = Math.Max(0, stream.Length - MaximumMessage);
         var buffer = new byte[MaximumMessage];
         var length = stream.ReadAtLeast(buffer, buffer.Length, throwOnEndOfStream: false);
         return length > 0 ? Encoding.UTF8.GetString(buffer, 0, length) : null;

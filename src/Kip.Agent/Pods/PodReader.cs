@@ -34,7 +34,7 @@ internal static class PodReader
         }
 
         var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var container in pod.Spec.Containers.Concat(pod.Spec.InitContainers ?? []))
+        foreach (var container in pod.Spec.Containers.Concat(pod.Spec.InitContainers ?? []).Concat(pod.Spec.EphemeralContainers ?? []))
         {
             Require(IsPathSafe(container.Name), $"spec.containers: '{container.Name}' is no name");
             Require(names.Add(container.Name), $"spec.containers: '{container.Name}' is there twice");

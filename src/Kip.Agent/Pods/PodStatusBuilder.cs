@@ -40,7 +40,8 @@ internal static class PodStatusBuilder
     {
         var spec = picture.Pod.Spec;
         var statuses = picture.Slots.Where(slot => slot.Kind == ContainerKind.App).Select(slot => Container(slot, picture)).ToList();
-        var inits = picture.Slots.Where(slot => slot.Kind != ContainerKind.App).Select(slot => Container(slot, picture)).ToList();
+        var inits = picture.Slots.Where(slot => slot.IsInit).Select(slot => Container(slot, picture)).ToList();
+        var ephemerals = picture.Slots.Where(slot => slot.Kind == ContainerKind.Ephemeral).Select(slot => Container(slot, picture)).ToList();
         var phase = Phase(picture, statuses);
         var status = new PodStatus
         {
@@ -52,6 +53,7 @@ internal static class PodStatusBuilder
             QosClass = Resources.QosClass(picture.Pod),
             ContainerStatuses = statuses,
             InitContainerStatuses = inits.Count > 0 ? inits : null,
+            EphemeralContainerStatuses = ephemerals.Count > 0 ? ephemerals : null,
             Reason = NullIfEmpty(picture.Reason),
             Message = NullIfEmpty(picture.Message),
         };
@@ -91,9 +93,19 @@ internal static class PodStatusBuilder
             ContainerID = NullIfEmpty(slot.Record.ContainerId),
             RestartCount = slot.RestartCount,
             State = State(slot, picture),
-            // Without probes a container is ready as long as it runs; an init container, once it is through.
-            Ready = slot.Kind == ContainerKind.Init ? slot.Succeeded && !running : running && !picture.Ended,
-            Started = slot.Kind == ContainerKind.Init ? running : running && !picture.Ended,
+            // Without probes a container is ready as long as it runs; an init container, once it is through; an ephemeral one, never.
+            Ready = slot.Kind switch
+            {
+                ContainerKind.Init => slot.Succeeded && !running,
+                ContainerKind.Ephemeral => false,
+                _ => running && !picture.Ended,
+            },
+            Started = slot.Kind switch
+            {
+                ContainerKind.Init => running,
+                ContainerKind.Ephemeral => null,
+                _ => running && !picture.Ended,
+            },
         };
         var waiting = status.State.Waiting is not null;
         var last = waiting ? slot.Terminated ?? slot.LastTerminated : slot.LastTerminated;
@@ -135,7 +147,7 @@ internal static class PodStatusBuilder
             return new ContainerState { Terminated = slot.Terminated };
         }
 
-        var reason = picture.Slots.Any(other => other.Kind != ContainerKind.App) && !picture.Initialized
+        var reason = slot.Kind != ContainerKind.Ephemeral && picture.Slots.Any(other => other.IsInit) && !picture.Initialized
             ? WaitingReason.PodInitializing
             : WaitingReason.ContainerCreating;
         return new ContainerState { Waiting = new ContainerStateWaiting { Reason = reason } };

@@ -90,6 +90,7 @@ internal sealed partial class PodWorker
         var pod = _pod!;
         var (spec, source, sandboxId, podIP) = (slot.Spec, pod.Pod, pod.Sandbox!.Id, pod.PodIP);
         var (credentials, attempt) = (pod.Request.Credentials, slot.Record.Runs);
+        var targetId = TargetId(spec);
         var sandboxConfig = SandboxPlan.ToCri(source, pod.Sandbox.Metadata.Attempt, _parts.Cell);
         var pulls = pod.Pulls.Token;
         slot.Starting = true;
@@ -103,7 +104,7 @@ internal sealed partial class PodWorker
                     using var either = CancellationTokenSource.CreateLinkedTokenSource(token, pulls);
                     var image = await _parts.Images.EnsureAsync(spec, credentials, sandboxConfig, either.Token);
                     either.Token.ThrowIfCancellationRequested();
-                    id = await CreateAsync(source, spec, attempt, image, sandboxId, sandboxConfig, podIP, token);
+                    id = await CreateAsync(source, spec, attempt, image, sandboxId, sandboxConfig, podIP, targetId, token);
                 }
 
                 await StartAsync(spec, id, token);
@@ -111,6 +112,12 @@ internal sealed partial class PodWorker
             },
             (_, error) => Started(slot, attempt, error));
     }
+
+    /// <summary>The run whose processes an ephemeral container is to see; null when it names none, or that does not run.</summary>
+    private string? TargetId(Kubernetes.Objects.Container spec) =>
+        (spec as EphemeralContainer)?.TargetContainerName is { Length: > 0 } name
+            ? _pod!.Slots.FirstOrDefault(slot => slot.Name == name)?.Run is { IsRunning: true } run ? run.Id : null
+            : null;
 
     private async Task<string> CreateAsync(
         Pod pod,
@@ -120,6 +127,7 @@ internal sealed partial class PodWorker
         string sandboxId,
         PodSandboxConfig sandboxConfig,
         string podIP,
+        string? targetId,
         CancellationToken cancellationToken)
     {
         try
@@ -128,6 +136,7 @@ internal sealed partial class PodWorker
             var environment = ContainerPlan.Expand(pod, spec, address, _parts.Cell).Env;
             var mounts = _files.Prepare(pod, spec, attempt, address).Concat(_volumes.Mounts(pod, spec, environment));
             var config = ContainerPlan.ToCri(pod, spec, attempt, image, mounts, address, _parts.Cell);
+            ContainerPlan.Target(config, spec, targetId);
             var id = await _parts.Runtime.CreateContainerAsync(sandboxId, config, sandboxConfig, cancellationToken);
             _parts.Board.Event("Normal", "Created", $"Created container: {spec.Name}", spec.Name);
             return id;

@@ -9,6 +9,7 @@ internal sealed partial class PodWorker
 {
     private static readonly TimeSpan CauseInterval = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan ErrorShown = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MostTimeForLastWords = TimeSpan.FromSeconds(10);
 
     /// <summary>Takes over what the runtime shows into the containers' slots.</summary>
     private void Adopt(Observation observation)
@@ -43,6 +44,11 @@ internal sealed partial class PodWorker
             {
                 WakeAt(_time.GetUtcNow() + CauseInterval);
             }
+            else if (newest.HasExited && slot.Terminated is null && LastWordsMayCome(slot, newest))
+            {
+                slot.Run = newest with { CauseOpen = true };
+                WakeAt(_time.GetUtcNow() + CauseInterval);
+            }
             else if (newest.HasExited)
             {
                 Ended(slot, newest);
@@ -56,14 +62,11 @@ internal sealed partial class PodWorker
         var finished = Time(run.Status.FinishedAt);
         if (slot.Terminated is null)
         {
-            var message = run.Status.Message.Length > 0
-                ? run.Status.Message
-                : _files.TerminationMessage(_pod!.Pod, slot.Name, run.Attempt);
             slot.End(new ContainerStateTerminated
             {
                 ExitCode = run.Status.ExitCode,
                 Reason = run.Status.Reason.Length > 0 ? run.Status.Reason : run.Status.ExitCode == 0 ? "Completed" : "Error",
-                Message = message,
+                Message = _lastWords.Of(_pod!.Pod, slot.Spec, run.Attempt, run.Status),
                 StartedAt = started,
                 FinishedAt = finished,
                 ContainerID = slot.Record.ContainerId,
@@ -78,6 +81,11 @@ internal sealed partial class PodWorker
         slot.NotBefore = restart > slot.NotBefore ? restart : slot.NotBefore;
     }
 
+    /// <summary>Its log is to say why it failed, and the runtime still writes to it.</summary>
+    private bool LastWordsMayCome(ContainerSlot slot, ObservedRun run) =>
+        _time.GetUtcNow() - Time(run.Status.FinishedAt) < MostTimeForLastWords
+        && _lastWords.MayCome(_pod!.Pod, slot.Spec, run.Attempt, run.Status);
+
     private void Decide(Observation observation)
     {
         var pod = _pod!;
@@ -89,11 +97,20 @@ internal sealed partial class PodWorker
             {
                 DecideSandbox(observation);
             }
-            else if (volumesReady && DecideInits())
+            else if (volumesReady)
             {
-                foreach (var slot in pod.Apps)
+                // First, so that they can look into init containers that fail.
+                foreach (var slot in pod.Ephemerals)
                 {
                     DecideContainer(slot);
+                }
+
+                if (DecideInits())
+                {
+                    foreach (var slot in pod.Apps)
+                    {
+                        DecideContainer(slot);
+                    }
                 }
             }
 
@@ -230,7 +247,7 @@ internal sealed partial class PodWorker
             return;
         }
 
-        if (IsDone(slot) && !slot.Replacing && (IsCurrent(slot) || slot.Kind == ContainerKind.App))
+        if (IsDone(slot) && !slot.Replacing && (IsCurrent(slot) || !slot.IsInit))
         {
             slot.Waiting = null;
             return;

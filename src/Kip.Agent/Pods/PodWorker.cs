@@ -56,6 +56,7 @@ internal sealed partial class PodWorker
     private readonly RuntimeObserver _observer;
     private readonly PodFiles _files;
     private readonly PodVolumes _volumes;
+    private readonly LastWords _lastWords;
     private readonly LogRotation _rotation;
     private readonly ITimer _alarm;
     private PodContext? _pod;
@@ -77,6 +78,7 @@ internal sealed partial class PodWorker
         _observer = new RuntimeObserver(parts.Runtime, parts.Time);
         _files = new PodFiles(parts.State);
         _volumes = new PodVolumes(parts.Cell, parts.Time);
+        _lastWords = new LastWords(_files, parts.Cell);
         _rotation = new LogRotation(parts.Runtime, parts.Time);
         _alarm = _time.CreateTimer(_ => Post(() => _lookAgain = true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }

@@ -19,7 +19,6 @@ internal static class UnsupportedFields
             OfVolume(found, spec.Volumes![i], $"spec.volumes[{i}]");
         }
 
-        Add(found, spec.EphemeralContainers is { Count: > 0 }, "spec.ephemeralContainers");
         Add(found, spec.ReadinessGates is { Count: > 0 }, "spec.readinessGates");
         Add(found, spec.RuntimeClassName is { Length: > 0 }, "spec.runtimeClassName");
         Add(found, spec.SetHostnameAsFQDN == true, "spec.setHostnameAsFQDN");
@@ -39,6 +38,18 @@ internal static class UnsupportedFields
         for (var i = 0; i < spec.Containers.Count; i++)
         {
             OfContainer(found, spec.Containers[i], $"spec.containers[{i}]");
+        }
+
+        for (var i = 0; i < (spec.EphemeralContainers?.Count ?? 0); i++)
+        {
+            OfContainer(found, spec.EphemeralContainers![i], $"spec.ephemeralContainers[{i}]");
+        }
+
+        foreach (var (key, value) in pod.Metadata.Annotations ?? [])
+        {
+            var localProfile = key.StartsWith(AppArmor.AnnotationPrefix, StringComparison.Ordinal)
+                && value.StartsWith(AppArmor.LocalPrefix, StringComparison.Ordinal);
+            Add(found, localProfile, $"metadata.annotations[{key}]");
         }
 
         return found;

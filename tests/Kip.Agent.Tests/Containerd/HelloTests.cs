@@ -52,6 +52,62 @@ public sealed class HelloTests
     }
 
     [ContainerdFact]
+    public async Task Pod_ThatFailsWithNothingButItsLog_HasTheEndOfItAsMessage()
+    {
+        await using var world = await CellWorld.StartAsync();
+        using var client = world.Connect();
+        // The pause: when a container has ended, containerd 1.6 takes two seconds to drain its output and drops the rest.
+        var pod = CellWorld.Pod("seq 1 100; echo oops >&2; sleep 0.5; exit 1");
+        pod.Spec.Containers[0].TerminationMessagePath = "/dev/termination-log";
+        pod.Spec.Containers[0].TerminationMessagePolicy = "FallbackToLogsOnError";
+
+        await client.Apply(world.Request(pod));
+        var status = await EndAsync(world, client);
+
+        // Two streams may come in either order.
+        var lines = status.ContainerStatuses![0].State!.Terminated!.Message!.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(80, lines.Length);
+        Assert.Contains("oops", lines);
+        Assert.Contains("100", lines);
+        Assert.DoesNotContain("20", lines);
+    }
+
+    [ContainerdFact]
+    public async Task Pod_ThatIsDebugged_ShowsItsProcessesToTheDebugger()
+    {
+        await using var world = await CellWorld.StartAsync();
+        using var client = world.Connect();
+        var pod = CellWorld.Pod("sleep 54321");
+        await client.Apply(world.Request(pod));
+        await world.WaitForAsync(client, "the pod to run", status => status.ContainerStatuses![0].Ready);
+
+        pod.Spec.EphemeralContainers =
+        [
+            new EphemeralContainer
+            {
+                Name = "debugger", Image = TestImages.Busybox, TargetContainerName = "main", Command = ["sh", "-c", "cat /proc/1/cmdline; echo; read -r _"], Stdin = true,
+            },
+        ];
+        await client.Apply(world.Request(pod));
+        await world.WaitForAsync(client, "the debugger to run", status => status.EphemeralContainerStatuses is [{ State.Running: not null }]);
+        await using var agent = await world.ConnectControllerAsync();
+        await using (var session = await agent.AttachAsync(
+            CellWorld.PodUid, new Kip.Agents.AttachRequest { Container = "debugger", Stdin = true }, CancellationToken.None))
+        {
+            await session.WriteInputAsync("go on\n"u8.ToArray(), CancellationToken.None);
+            await foreach (var piece in session.ReadOutputAsync(CancellationToken.None))
+            {
+                Assert.False(piece.IsError);
+            }
+        }
+
+        var status = await world.WaitForAsync(
+            client, "the debugger to end", status => status.EphemeralContainerStatuses is [{ State.Terminated: not null }]);
+        Assert.Equal("sleep\0" + "54321\0\n", string.Concat((await ReadAsync(client, "debugger")).Select(line => line[2..])));
+        Assert.Equal(("Running", 0), (status.Phase, status.EphemeralContainerStatuses![0].State!.Terminated!.ExitCode));
+    }
+
+    [ContainerdFact]
     public async Task Pod_ThatTakesTooMuchMemory_IsOOMKilled()
     {
         await using var world = await CellWorld.StartAsync();

@@ -42,6 +42,26 @@ public sealed class ContainerPlanTests
         Assert.Equal(complaint, error?.Message);
     }
 
+    [Theory]
+    [InlineData("RuntimeDefault", "unconfined", "Unconfined", "RuntimeDefault", "runtime/default")]
+    [InlineData("Unconfined", "runtime/default", "RuntimeDefault", "Unconfined", "unconfined")]
+    [InlineData(null, "runtime/default", "Unconfined", "RuntimeDefault", "runtime/default")]
+    [InlineData(null, "unconfined", "RuntimeDefault", "Unconfined", "unconfined")]
+    [InlineData(null, null, "RuntimeDefault", "RuntimeDefault", "runtime/default")]
+    [InlineData(null, null, null, null, "")]
+    public void AppArmor_ByTheKubeletsOrder(
+        string? own, string? annotation, string? pods, string? expected, string expectedText)
+    {
+        var pod = Pod("""{"containers":[{"name":"a"}]}""");
+        pod.Metadata.Annotations = annotation is null ? null : new() { ["container.apparmor.security.beta.kubernetes.io/a"] = annotation };
+        pod.Spec.SecurityContext = pods is null ? null : new PodSecurityContext { AppArmorProfile = new AppArmorProfile { Type = pods } };
+        pod.Spec.Containers[0].SecurityContext = own is null ? null : new SecurityContext { AppArmorProfile = new AppArmorProfile { Type = own } };
+
+        var context = Plan(pod).Linux.SecurityContext;
+
+        Assert.Equal((expected, expectedText), (context.Apparmor?.ProfileType.ToString(), context.ApparmorProfile));
+    }
+
     [Fact]
     public void SecurityContext_OfTheContainer_WinsOverThePods()
     {

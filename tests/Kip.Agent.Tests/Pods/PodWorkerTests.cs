@@ -52,6 +52,53 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    public async Task EphemeralContainer_AddedToARunningPod_RunsOnceBesideItsTarget()
+    {
+        await using var harness = new WorkerHarness();
+        var pod = WorkerHarness.Pod("Always", WorkerHarness.Container());
+        await harness.ApplyAsync(pod);
+        var running = await harness.UntilAsync("Running", status => status.Phase == "Running");
+
+        pod.Spec.EphemeralContainers =
+            [new EphemeralContainer { Name = "debugger", Image = "app:1", TargetContainerName = "main", Stdin = true, Tty = true }];
+        await harness.ApplyAsync(pod);
+        await harness.UntilAsync("the debugger to run", status => status.EphemeralContainerStatuses is [{ State.Running: not null }]);
+        var plan = harness.Runtime.Config("debugger");
+        var target = plan.Linux.SecurityContext.NamespaceOptions;
+        Assert.Equal((true, true, NamespaceMode.Target), (plan.Stdin, plan.Tty, target.Pid));
+        Assert.Equal(running.ContainerStatuses![0].ContainerID, $"containerd://{target.TargetId}");
+
+        harness.Runtime.Exit("debugger", 1);
+        await harness.AdvanceUntilAsync("a minute", () => harness.Time.GetUtcNow() > running.StartTime!.Value.AddMinutes(1));
+        var status = await harness.UntilAsync("the debugger's end", status => status.EphemeralContainerStatuses is [{ State.Terminated: not null }]);
+
+        Assert.Equal(1, harness.Runtime.Runs("debugger"));
+        Assert.Equal(("Running", true), (status.Phase, status.ContainerStatuses![0].Ready));
+        Assert.Equal("main", Assert.Single(status.ContainerStatuses).Name);
+        await harness.RestartAsync();
+        status = await harness.UntilAsync("the restored pod", status => status.EphemeralContainerStatuses is [{ State.Terminated: not null }]);
+        Assert.Equal(1, status.EphemeralContainerStatuses![0].State!.Terminated!.ExitCode);
+        await harness.ApplyAsync(pod);
+        await harness.StopAsync(0);
+        await harness.UntilAsync("the end", each => each.Phase is "Failed" or "Succeeded");
+    }
+
+    [Fact]
+    public async Task EphemeralContainer_WhoseTargetDoesNotRun_Waits()
+    {
+        await using var harness = new WorkerHarness();
+        harness.Runtime.StartFails = name => name == "main" ? new RpcException(StatusCode.Unknown, "no") : null;
+        var pod = WorkerHarness.Pod("Always", WorkerHarness.Container());
+        pod.Spec.EphemeralContainers = [new EphemeralContainer { Name = "debugger", Image = "app:1", TargetContainerName = "main" }];
+
+        await harness.ApplyAsync(pod);
+        var status = await harness.UntilAsync(
+            "a reason", status => status.EphemeralContainerStatuses is [{ State.Waiting.Reason: "CreateContainerConfigError" }]);
+
+        Assert.Equal("unable to find target container main", status.EphemeralContainerStatuses![0].State!.Waiting!.Message);
+    }
+
+    [Fact]
     public async Task BackOff_AfterTenMinutesOfRunning_StartsOver()
     {
         await using var harness = new WorkerHarness();
@@ -286,9 +333,9 @@ public sealed class PodWorkerTests
         await harness.ApplyAsync(WorkerHarness.Pod("Always", WorkerHarness.Container()));
         await harness.UntilAsync("Running", status => status.Phase == "Running");
         await harness.StopAsync(60);
-        await harness.RestartAsync();
+        await harness.AdvanceUntilAsync("the stop", () => harness.Runtime.CallList().Any(call => call.StartsWith("stop main", StringComparison.Ordinal)));
         harness.Runtime.OnTerminate = _ => 0;
-        harness.Time.Advance(TimeSpan.FromSeconds(1));
+        await harness.RestartAsync();
 
         await harness.UntilAsync("the end", status => status.Phase == "Succeeded");
     }

@@ -17,9 +17,19 @@ public sealed class UnsupportedFieldsTests
     [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"secretKeyRef":{"key":"k"}}}]}]}""", "spec.containers[0].env[0].valueFrom")]
     [InlineData("""{"containers":[{"name":"a","envFrom":[{"prefix":"x"}]}]}""", "spec.containers[0].envFrom")]
     [InlineData("""{"containers":[{"name":"a","resources":{"limits":{"nvidia.com/gpu":"1"}}}]}""", "spec.containers[0].resources.limits[nvidia.com/gpu]")]
-    [InlineData("""{"ephemeralContainers":[{"name":"e"}],"containers":[{"name":"a"}]}""", "spec.ephemeralContainers")]
+    [InlineData("""{"ephemeralContainers":[{"name":"e","lifecycle":{}}],"containers":[{"name":"a"}]}""", "spec.ephemeralContainers[0].lifecycle")]
     [InlineData("""{"securityContext":{"seccompProfile":{"type":"Localhost"}},"containers":[{"name":"a"}]}""", "spec.securityContext.seccompProfile.type")]
     public void Find_WithWhatItCannotDo_NamesIt(string spec, string field) => Assert.Equal([field], Find(spec));
+
+    [Fact]
+    public void Find_WithAnAnnotationForAProfileOfTheMachine_NamesIt()
+    {
+        const string key = "container.apparmor.security.beta.kubernetes.io/a";
+        var pod = KubernetesJson.DeserializePod(System.Text.Encoding.UTF8.GetBytes(
+            $$$"""{"metadata":{"annotations":{"{{{key}}}":"localhost/mine"}},"spec":{"containers":[{"name":"a"}]}}"""));
+
+        Assert.Equal([$"metadata.annotations[{key}]"], UnsupportedFields.Find(pod));
+    }
 
     [Fact]
     public void Find_WithSchedulingFieldsOnly_FindsNothing() => Assert.Empty(Find("""

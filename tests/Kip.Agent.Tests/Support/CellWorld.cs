@@ -2,9 +2,12 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
+using Kip.Agents;
 using Kip.Agents.Protocol;
+using Kip.Cells;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Agent.Tests.Support;
 
@@ -14,13 +17,14 @@ namespace Kip.Agent.Tests.Support;
 /// </summary>
 internal sealed class CellWorld : IAsyncDisposable
 {
-    private const string Uid = "11111111-2222-3333-4444-555555555555";
+    public const string PodUid = "11111111-2222-3333-4444-555555555555";
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly SemaphoreSlim _shell = new(1);
     private readonly Process _init;
     private readonly string _subnet;
     private readonly string _id;
     private int _commands;
+    private CertificateAuthority? _controller;
 
     private CellWorld(string directory, string id, string subnet, Process init) =>
         (Directory, _id, _subnet, _init) = (directory, id, subnet, init);
@@ -28,8 +32,6 @@ internal sealed class CellWorld : IAsyncDisposable
     public string Directory { get; }
 
     public TestAuthority Authority { get; } = new();
-
-    public static string PodUid => Uid;
 
     public string PodAddress => $"{_subnet}.3";
 
@@ -54,6 +56,27 @@ internal sealed class CellWorld : IAsyncDisposable
     }
 
     public AgentClient Connect() => new($"{_subnet}.2:6421", Authority.Client());
+
+    /// <summary>A connection as the controller makes it.</summary>
+    public async Task<ICellAgent> ConnectControllerAsync()
+    {
+        _controller ??= await Authority.ForControllerAsync(Path.Combine(Directory, "ca"));
+        var connector = new GrpcAgentConnector(_controller, TimeProvider.System, NullLogger<GrpcAgentConnector>.Instance);
+        var cell = new CellRecord
+        {
+            Id = $"cell-{_id}",
+            Owner = "test",
+            State = CellState.Claimed,
+            StateSince = DateTimeOffset.UnixEpoch,
+            CreatedAt = DateTimeOffset.UnixEpoch,
+            Pod = new PodReference("default", "hello", PodUid),
+            LaunchToken = new string('0', 32),
+            InstanceType = "type",
+            Zone = "zone",
+            Address = $"{_subnet}.2",
+        };
+        return await connector.ConnectAsync(cell, null, CancellationToken.None);
+    }
 
     public Task StartContainerdAsync() => ShellAsync(
         $"containerd --config {Directory}/containerd.toml >>{Directory}/containerd.log 2>&1 & containerd=$!; "
@@ -124,7 +147,7 @@ internal sealed class CellWorld : IAsyncDisposable
     {
         ApiVersion = "v1",
         Kind = "Pod",
-        Metadata = new ObjectMeta { Name = "hello", Namespace = "default", Uid = Uid },
+        Metadata = new ObjectMeta { Name = "hello", Namespace = "default", Uid = PodUid },
         Spec = new PodSpec
         {
             RestartPolicy = restartPolicy,
@@ -206,6 +229,7 @@ internal sealed class CellWorld : IAsyncDisposable
 
         _init.Dispose();
         _shell.Dispose();
+        _controller?.Dispose();
         Authority.Dispose();
         await WaitAsync($"{Directory} and its cgroups to be free", () => Task.FromResult(TryRemove()));
     }

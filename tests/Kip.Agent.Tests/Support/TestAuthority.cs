@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Kip.Agents;
 
 namespace Kip.Agent.Tests.Support;
 
@@ -15,12 +16,23 @@ internal sealed class TestAuthority : IDisposable
         var request = new CertificateRequest("CN=test authority", _key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
-        Certificate = request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddHours(-1), TimeProvider.System.GetUtcNow().AddDays(1));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        Certificate = request.CreateSelfSigned(TimeProvider.System.GetUtcNow().AddDays(-2), TimeProvider.System.GetUtcNow().AddDays(3));
     }
 
     public X509Certificate2 Certificate { get; }
 
     public string Pem => Certificate.ExportCertificatePem();
+
+    /// <summary>The same authority as the controller's code has it.</summary>
+    /// <param name="directory">Where it may put its files.</param>
+    public async Task<CertificateAuthority> ForControllerAsync(string directory)
+    {
+        Directory.CreateDirectory(directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        await File.WriteAllTextAsync(Path.Combine(directory, "ca.crt"), Pem);
+        await File.WriteAllTextAsync(Path.Combine(directory, "ca.key"), _key.ExportPkcs8PrivateKeyPem());
+        return await CertificateAuthority.LoadOrCreateAsync(directory, TimeProvider.System, CancellationToken.None);
+    }
 
     /// <summary>A client certificate with its key.</summary>
     public X509Certificate2 Client(string usage = ClientAuthentication)

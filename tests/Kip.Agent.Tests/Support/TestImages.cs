@@ -11,7 +11,7 @@ internal static class TestImages
     public const string Pause = "kip.test/pause:1";
 
     private static readonly string[] _applets =
-        ["sh", "echo", "sleep", "cat", "nc", "httpd", "head", "tail", "dd", "env", "id", "hostname", "ip", "ls", "true", "false", "wget", "seq", "printf", "grep"];
+        ["sh", "echo", "sleep", "cat", "nc", "httpd", "head", "tail", "dd", "env", "id", "hostname", "ip", "ls", "true", "false", "wget", "seq", "printf", "grep", "stty", "wc"];
 
     /// <summary>Writes busybox.tar and pause.tar.</summary>
     public static IReadOnlyList<string> Write(string directory)

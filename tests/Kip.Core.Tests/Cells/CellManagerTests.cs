@@ -354,6 +354,47 @@ public class CellManagerTests
     }
 
     [Fact]
+    public async Task Sessions_OfAPod_WaitForItsCell_AndFailOnceItHasEnded()
+    {
+        await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions
+        {
+            Script = _ => new PodScript { Default = new ContainerScript { RunTime = TimeSpan.FromMinutes(1) } },
+        });
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await manager.RunPodAsync(Bench.NewPod(), default);
+
+            Assert.NotNull(await cell.GetStatisticsAsync(default));
+            await foreach (var update in cell.WatchAsync(default))
+            {
+                if (update.Status is { Phase: "Running" })
+                {
+                    break;
+                }
+            }
+
+            // A simulated container has no processes; that its agent says so shows that it was asked.
+            var exec = new ExecRequest { Container = "main", Command = ["true"] };
+            var refused = await Assert.ThrowsAsync<AgentException>(() => cell.ExecAsync(exec, default));
+            Assert.Equal(AgentErrorKind.Refused, refused.Kind);
+            await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => cell.ForwardPortAsync(65536, default));
+            await cell.PodEnded;
+            foreach (var ask in (Func<Task>[])[
+                () => cell.ExecAsync(exec, default),
+                () => cell.AttachAsync(new AttachRequest { Container = "main" }, default),
+                () => cell.ForwardPortAsync(80, default),
+                () => cell.GetStatisticsAsync(default)])
+            {
+                var ended = await Assert.ThrowsAsync<AgentException>(ask);
+                Assert.Equal((AgentErrorKind.NotFound, "pod default/pod has ended"), (ended.Kind, ended.Message));
+            }
+
+            await cell.Gone;
+        });
+    }
+
+    [Fact]
     public async Task ReadLogs_OfAPodThatEndsAtOnce_GivesEveryLineBeforeTheCellGoes()
     {
         await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions
