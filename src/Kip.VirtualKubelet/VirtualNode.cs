@@ -8,6 +8,7 @@ using Kip.Kubernetes.Informers;
 using Kip.Kubernetes.Objects;
 using Kip.VirtualKubelet.Nodes;
 using Kip.VirtualKubelet.Pods;
+using Kip.VirtualKubelet.Resolution;
 using Kip.VirtualKubelet.Server;
 using Microsoft.Extensions.Logging;
 
@@ -27,6 +28,8 @@ public sealed class VirtualNode : IAsyncDisposable
     private readonly NodeLease _lease;
     private readonly EventRecorder _events;
     private readonly PodController _controller;
+    private readonly WatchedObjects _objects;
+    private readonly PodResolver _resolver;
     private readonly ClientAuthorities _authorities;
     private readonly X509Certificate2? _ownCertificate;
     private readonly KubeletServer _server;
@@ -91,7 +94,10 @@ public sealed class VirtualNode : IAsyncDisposable
             loggers);
         _node = new NodeController(client, new NodeDescription(options, () => _server.Port), time, log);
         _lease = new NodeLease(leaseClient, options.NodeName, time, log);
-        _controller = new PodController(client, _pods, Cells, new PlainResolver(), _statuses, new PodEvents(_events), time, log);
+        var podEvents = new PodEvents(_events);
+        _objects = new WatchedObjects(client, time, Random.Shared, loggers.CreateLogger<WatchedObjects>());
+        _resolver = new PodResolver(_objects, podEvents, time, loggers.CreateLogger<PodResolver>());
+        _controller = new PodController(client, _pods, Cells, _resolver, _statuses, podEvents, time, log);
     }
 
     /// <summary>The cells of this node.</summary>
@@ -143,6 +149,8 @@ public sealed class VirtualNode : IAsyncDisposable
         _ownCertificate?.Dispose();
         await Cells.DisposeAsync().ConfigureAwait(false);
         await _controller.DisposeAsync().ConfigureAwait(false);
+        _resolver.Dispose();
+        await _objects.DisposeAsync().ConfigureAwait(false);
         await _statuses.DisposeAsync().ConfigureAwait(false);
     }
 

@@ -43,7 +43,7 @@ internal sealed partial class PodWorker
                 volumes.Busy = false;
                 if (error is null)
                 {
-                    (volumes.Done, volumes.Backoff) = (wanted, TimeSpan.Zero);
+                    volumes.Succeeded(wanted);
                     return;
                 }
 

@@ -5,14 +5,14 @@ namespace Kip.Agent.Volumes;
 /// <summary>How far the pod's volumes are. Owned by the worker's loop.</summary>
 internal sealed class VolumeProgress
 {
-    /// <summary>The resolved volumes as they came last; null when an earlier run of the agent was given them: they are never stored.</summary>
+    /// <summary>The resolved volumes as they came last; null when they lie on the cell, or an earlier run of the agent was given them.</summary>
     public IReadOnlyList<ResolvedVolume>? Contents { get; private set; }
 
     /// <summary>Counts what came.</summary>
     public int Wanted { get; private set; } = 1;
 
     /// <summary>The last of them that is on the cell; 0 before the first.</summary>
-    public int Done { get; set; }
+    public int Done { get; private set; }
 
     public bool Busy { get; set; }
 
@@ -26,5 +26,15 @@ internal sealed class VolumeProgress
         Contents = contents;
         Wanted++;
         NotBefore = default;
+    }
+
+    /// <summary>What was wanted then is on the cell; secrets need not lie here as well.</summary>
+    public void Succeeded(int wanted)
+    {
+        (Done, Backoff) = (wanted, TimeSpan.Zero);
+        if (Wanted == wanted)
+        {
+            Contents = null;
+        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 using Kip.Agents;
 
 namespace Kip.Pods;
@@ -17,18 +18,33 @@ public static class DockerConfig
     /// <exception cref="FormatException">It is not such a file; the message says where, and never what the secret is.</exception>
     public static IReadOnlyList<RegistryCredential> Parse(string json, string source)
     {
-        DockerConfigFile? file;
+        var file = Read(json, DockerConfigContext.Default.DockerConfigFile, source);
+        return Logins(file?.Auths, source);
+    }
+
+    /// <summary>The logins in the older <c>.dockercfg</c>, which is what <c>auths</c> holds in the newer file.</summary>
+    /// <param name="json">The file's text.</param>
+    /// <param name="source">What to call it in messages.</param>
+    /// <exception cref="FormatException">It is not such a file; the message says where, and never what the secret is.</exception>
+    public static IReadOnlyList<RegistryCredential> ParseLegacy(string json, string source) =>
+        Logins(Read(json, DockerConfigContext.Default.DictionaryStringDockerLogin, source), source);
+
+    private static T? Read<T>(string json, JsonTypeInfo<T> type, string source)
+    {
         try
         {
-            file = JsonSerializer.Deserialize(json, DockerConfigContext.Default.DockerConfigFile);
+            return JsonSerializer.Deserialize(json, type);
         }
         catch (JsonException e)
         {
             throw new FormatException($"{source}: not a Docker configuration: line {e.LineNumber + 1}, {e.Path}");
         }
+    }
 
+    private static List<RegistryCredential> Logins(Dictionary<string, DockerLogin>? logins, string source)
+    {
         var credentials = new List<RegistryCredential>();
-        foreach (var (server, login) in file?.Auths ?? [])
+        foreach (var (server, login) in logins ?? [])
         {
             var (username, password) = (login.Username, login.Password);
             if (login.Auth is { Length: > 0 } auth && string.IsNullOrEmpty(username))
@@ -82,4 +98,5 @@ internal sealed record DockerLogin(string? Username, string? Password, string? A
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase)]
 [JsonSerializable(typeof(DockerConfigFile))]
+[JsonSerializable(typeof(Dictionary<string, DockerLogin>))]
 internal sealed partial class DockerConfigContext : JsonSerializerContext;
