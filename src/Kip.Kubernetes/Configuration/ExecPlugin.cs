@@ -159,17 +159,17 @@ internal sealed class ExecPlugin
         }
     }
 
-    private async Task<ReadOnlyMemory<byte>> ReadAsync(Stream stream, CancellationToken cancellationToken)
+    /// <summary>Reads to the end, so that the program is not held up, and keeps a little more than it may print.</summary>
+    private static async Task<ReadOnlyMemory<byte>> ReadAsync(Stream stream, CancellationToken cancellationToken)
     {
         var buffer = new MemoryStream();
         var chunk = new byte[4096];
         int read;
         while ((read = await stream.ReadAsync(chunk, cancellationToken)) > 0)
         {
-            buffer.Write(chunk, 0, read);
-            if (buffer.Length > MaxOutput)
+            if (buffer.Length <= MaxOutput)
             {
-                throw new KubernetesConfigurationException($"{_where}: {_command} printed more than {MaxOutput} bytes");
+                buffer.Write(chunk, 0, read);
             }
         }
 
@@ -178,6 +178,11 @@ internal sealed class ExecPlugin
 
     private (KubernetesCredential Credential, DateTimeOffset? Expires) Read(ReadOnlySpan<byte> output)
     {
+        if (output.Length > MaxOutput)
+        {
+            throw new KubernetesConfigurationException($"{_where}: {_command} printed more than {MaxOutput} bytes");
+        }
+
         ExecCredential answer;
         try
         {
