@@ -49,7 +49,8 @@ public sealed class PortForwardClient : IAsyncDisposable
     /// <summary>Ends the session and every connection.</summary>
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
-    internal static PortForwardClient Open(Stream transport, StreamingOptions? options) =>
+    /// <summary>Starts a session on a connection that the server has upgraded already, which belongs to the session from now on.</summary>
+    public static PortForwardClient Open(Stream transport, StreamingOptions? options = null) =>
         new(new SpdyConnection(transport, SpdyRole.Client, PortForwardProtocol.WithStallTimeout(options)));
 
     private Task<SpdyStream> OpenAsync(string type, int port, string id, CancellationToken cancellationToken) =>
