@@ -7,6 +7,7 @@ var root = new RootCommand("Kip gives every pod a machine of its own: a right-si
     RunCommand.Create(),
     NodeCommand.Create(),
     GetCommand.Create(),
+    DeleteCommand.Create(),
     DoctorCommand.Create(),
     ValidateConfigCommand.Create(),
     ProvidersCommand.Create(),

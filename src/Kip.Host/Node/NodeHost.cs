@@ -6,6 +6,7 @@ using Kip.Cells;
 using Kip.Drivers;
 using Kip.Drivers.Local;
 using Kip.Host.Configuration;
+using Kip.Host.Standalone;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Configuration;
 using Kip.VirtualKubelet;
@@ -40,7 +41,7 @@ internal static class NodeHost
             cluster = settings.Server is { } server ? cluster with { Server = server } : cluster;
             var node = Describe(settings, cluster);
             var state = settings.Host.StateDirectory;
-            using var owner = OwnerLock.Take(Path.Combine(state, "owners"), $"node-{node.NodeName}");
+            using var owner = OwnerLock.Take(Path.Combine(state, "owners"), StandaloneHost.NodeOwner(node.NodeName));
             using var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, cancellationToken).ConfigureAwait(false);
             var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), cancellationToken).ConfigureAwait(false);
             var calls = new KubernetesClientOptions { UserAgent = "kip/" + KipVersion.Text, RequestsPerSecond = settings.ApiQps };

@@ -80,6 +80,24 @@ internal sealed class StandaloneHost : IAsyncDisposable
         ];
     }
 
+    /// <summary>Ends the cells of a virtual node, whose host must not run.</summary>
+    /// <exception cref="HostException">Its host runs.</exception>
+    public async Task<IReadOnlyList<CellRecord>> EndNodeAsync(string node, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var owner = OwnerLock.Take(_owners, NodeOwner(node));
+            return (await Manager.CollectAsync(r => r.Owner == owner.Owner, cancellationToken).ConfigureAwait(false)).Cells;
+        }
+        catch (Exception e) when (e is IOException or DriverException)
+        {
+            throw new HostException(ExitCodes.KipFailed, e.Message, e);
+        }
+    }
+
+    /// <summary>Who owns the cells of a virtual node.</summary>
+    public static string NodeOwner(string node) => $"node-{node}";
+
     // A node comes back for its cells; a run that has ended does not.
     private bool IsAbandoned(CellRecord record) =>
         record.Owner.StartsWith(RunPrefix + "-", StringComparison.Ordinal) && record.Owner != _owner.Owner && OwnerLock.IsGone(_owners, record.Owner);

@@ -1,0 +1,195 @@
+using System.Net;
+using System.Net.Sockets;
+using Kip.EndToEnd.Tests.Support;
+using Kip.Tests.Support;
+
+namespace Kip.EndToEnd.Tests;
+
+/// <summary>A cluster with a virtual node: real API server, real kubectl, real containers on local cells.</summary>
+public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixture<SharedControlPlane>
+{
+    private readonly string _name = $"kip-{Guid.NewGuid():N}"[..12];
+
+    private ControlPlane Plane => cluster.Plane;
+
+    public override async Task InitializeAsync()
+    {
+        await base.InitializeAsync();
+        if (ControlPlane.Missing() is null)
+        {
+            await Plane.KubectlAsync("create", "namespace", _name);
+            await EventuallyAsync("the namespace's service account", async () => (await TryAsync("get", "serviceaccount", "default")).ExitCode == 0);
+        }
+    }
+
+    public override async Task DisposeAsync()
+    {
+        if (ControlPlane.Missing() is null)
+        {
+            await Plane.TryKubectlAsync(null, "delete", "node", _name, "--ignore-not-found");
+            await Plane.TryKubectlAsync(null, "delete", "namespace", _name, "--wait=false");
+        }
+
+        // Cells of a node outlive its host.
+        await Kip.DoAsync("delete", "cells", "--node", _name);
+        await base.DisposeAsync();
+    }
+
+    [ControlPlaneFact]
+    public async Task Deployment_OnAVirtualNode_IsUsedAsOnAnyNode()
+    {
+        var host = await StartNodeAsync();
+        await KubectlAsync("create", "configmap", "settings", "--from-literal=greeting=first");
+        await Plane.ApplyAsync(Deployment(2));
+
+        await KubectlAsync("rollout", "status", "deployment/web", "--timeout=120s");
+
+        Assert.Equal(2, Kip.Instances.Count);
+        var pods = (await KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].metadata.name}")).Split(' ');
+        var pod = pods[0];
+
+        // Logs, with their options.
+        await EventuallyAsync("the log", async () => (await KubectlAsync("logs", pod)).Contains("started", StringComparison.Ordinal));
+        Assert.Matches(@"^\d{4}-\d\d-\d\dT\S+ started\n$", await KubectlAsync("logs", pod, "--timestamps", "--tail=1"));
+        Assert.Equal("star", await KubectlAsync("logs", pod, "--limit-bytes=4"));
+
+        // Commands: output, exit code, input; files there and back.
+        Assert.Equal("first\n", await KubectlAsync("exec", pod, "--", "sh", "-c", "echo $GREETING"));
+        Assert.Equal(7, (await TryAsync("exec", pod, "--", "sh", "-c", "exit 7")).ExitCode);
+        Assert.Equal("typed\n", (await Plane.TryKubectlAsync("typed\n", "-n", _name, "exec", "-i", pod, "--", "cat")).Output);
+        var file = Path.Combine(Kip.Folder, "file");
+        await File.WriteAllTextAsync(file, "copied");
+        await KubectlAsync("cp", file, $"{pod}:/tmp/file");
+        Assert.Equal("copied", await KubectlAsync("exec", pod, "--", "cat", "/tmp/file"));
+
+        // The service account's token opens the API.
+        Assert.StartsWith("ca.crt\nnamespace\ntoken", await KubectlAsync("exec", pod, "--", "ls", "/var/run/secrets/kubernetes.io/serviceaccount"), StringComparison.Ordinal);
+
+        // A configuration that changes reaches the running pod.
+        await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {_name}}}\ndata: {{greeting: second}}\n");
+        await EventuallyAsync("the new configuration", async () => await KubectlAsync("exec", pod, "--", "cat", "/etc/settings/greeting") == "second");
+
+        // What the metrics server reads.
+        Assert.Contains(pod, await Plane.KubectlAsync("get", "--raw", $"/api/v1/nodes/{_name}/proxy/stats/summary"), StringComparison.Ordinal);
+
+        await KubectlAsync("scale", "deployment/web", "--replicas=1");
+        await EventuallyAsync("one cell to be left", () => Task.FromResult(Kip.Instances.Count == 1));
+        Assert.Contains("CellLaunched", await KubectlAsync("get", "events"), StringComparison.Ordinal);
+
+        await EndAsync(host);
+    }
+
+    [ControlPlaneFact]
+    public async Task Host_KilledAndStartedAgain_LeavesPodsAlone()
+    {
+        var first = await StartNodeAsync();
+        await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {_name}}}\ndata: {{greeting: hello}}\n");
+        await Plane.ApplyAsync(Deployment(1));
+        await KubectlAsync("rollout", "status", "deployment/web", "--timeout=120s");
+        const string identity = "jsonpath={.items[*].metadata.uid} {.items[*].status.containerStatuses[*].containerID} {.items[*].status.containerStatuses[*].restartCount}";
+        var before = await KubectlAsync("get", "pods", "-o", identity);
+
+        await first.SignalAsync("KILL");
+        await first.EndsAsync();
+        var second = await StartNodeAsync();
+        var pod = await KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].metadata.name}");
+
+        await EventuallyAsync("exec by the new host", async () => (await TryAsync("exec", pod, "--", "true")).ExitCode == 0);
+        Assert.Equal(before, await KubectlAsync("get", "pods", "-o", identity));
+
+        // A drained node is empty, and its cells have ended.
+        await Plane.KubectlAsync("drain", _name, "--ignore-daemonsets", "--timeout=60s");
+        await EventuallyAsync("no cell to be left", () => Task.FromResult(Kip.Instances.Count == 0));
+        await EndAsync(second);
+    }
+
+    [ControlPlaneFact]
+    public async Task Job_OnAVirtualNode_TellsHowItEnded()
+    {
+        var host = await StartNodeAsync();
+        await Plane.ApplyAsync($$$"""
+            apiVersion: batch/v1
+            kind: Job
+            metadata: {name: job, namespace: "{{{_name}}}" }
+            spec:
+              backoffLimit: 0
+              template:
+                spec:
+                  restartPolicy: Never
+                  nodeSelector: {kubernetes.io/hostname: "{{{_name}}}" }
+                  tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]
+                  containers: [{name: main, image: "busybox:1.35", command: [sh, -c, "echo working; exit 3"]}]
+            """);
+
+        await KubectlAsync("wait", "job/job", "--for=condition=Failed", "--timeout=120s");
+
+        Assert.Equal("3", await KubectlAsync("get", "pods", "-o", "jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}"));
+        await EventuallyAsync("no cell to be left", () => Task.FromResult(Kip.Instances.Count == 0));
+        await EndAsync(host);
+    }
+
+    private string Deployment(int replicas) => $$$"""
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: web, namespace: "{{{_name}}}" }
+        spec:
+          replicas: {{{replicas}}}
+          selector: {matchLabels: {app: web}}
+          template:
+            metadata: {labels: {app: web}}
+            spec:
+              terminationGracePeriodSeconds: 2
+              nodeSelector: {kubernetes.io/hostname: "{{{_name}}}" }
+              tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]
+              volumes: [{name: settings, configMap: {name: settings}}]
+              containers:
+                - name: main
+                  image: busybox:1.35
+                  command: [sh, -c, "echo started; exec sleep 100000"]
+                  env: [{name: GREETING, valueFrom: {configMapKeyRef: {name: settings, key: greeting}}}]
+                  volumeMounts: [{name: settings, mountPath: /etc/settings}]
+        """;
+
+    private async Task<KipProcess> StartNodeAsync()
+    {
+        var command = Kip.Command("node", "--kubeconfig", Plane.Kubeconfig, "--nodename", _name);
+        command.Environment["KUBELET_PORT"] = FreePort();
+        var host = Kip.Start(command);
+        await host.SaysAsync("is ready");
+        return host;
+    }
+
+    // Deletes what is left of the pods, so that their cells end, and then ends the host.
+    private async Task EndAsync(KipProcess host)
+    {
+        await KubectlAsync("delete", "deployments,jobs,pods", "--all", "--wait=false");
+        await EventuallyAsync("all cells to end", () => Task.FromResult(Kip.Instances.Count == 0));
+        await host.SignalAsync("TERM");
+        Assert.Equal(0, (await host.EndsAsync()).ExitCode);
+    }
+
+    private Task<string> KubectlAsync(params string[] arguments) => Plane.KubectlAsync(["-n", _name, .. arguments]);
+
+    private Task<ToolRun> TryAsync(params string[] arguments) => Plane.TryKubectlAsync(null, ["-n", _name, .. arguments]);
+
+    private static async Task EventuallyAsync(string what, Func<Task<bool>> condition)
+    {
+        var start = TimeProvider.System.GetTimestamp();
+        while (!await condition())
+        {
+            if (TimeProvider.System.GetElapsedTime(start) > Wait.Patience)
+            {
+                throw new TimeoutException($"waited {Wait.Patience.TotalSeconds:0} s for {what}");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
+        }
+    }
+
+    private static string FreePort()
+    {
+        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Any, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    }
+}
