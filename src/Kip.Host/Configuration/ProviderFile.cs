@@ -143,7 +143,7 @@ internal sealed class EtcdClientSection
 
 internal sealed class CellsSection
 {
-    public Dictionary<string, string?>? BootImageSpec { get; set; }
+    public Dictionary<string, string>? BootImageSpec { get; set; }
 
     public string? DefaultInstanceType { get; set; }
 
@@ -170,7 +170,7 @@ internal sealed class CellsSection
     [JsonPropertyName("privateIPOnly")]
     public bool? PrivateIPOnly { get; set; }
 
-    public Dictionary<string, string?>? CellConfig { get; set; }
+    public Dictionary<string, string>? CellConfig { get; set; }
 
     [JsonPropertyName("defaultIAMPermissions")]
     public string? DefaultIamPermissions { get; set; }
@@ -236,7 +236,7 @@ internal sealed class TestingSection
 
 internal sealed class KubeletSection
 {
-    public Dictionary<string, string?>? Capacity { get; set; }
+    public Dictionary<string, string>? Capacity { get; set; }
 
     public string? Cpu { get; set; }
 
@@ -244,7 +244,7 @@ internal sealed class KubeletSection
 
     public string? Pods { get; set; }
 
-    public Dictionary<string, string?>? Labels { get; set; }
+    public Dictionary<string, string>? Labels { get; set; }
 }
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, PropertyNameCaseInsensitive = true)]

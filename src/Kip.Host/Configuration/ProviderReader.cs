@@ -217,7 +217,7 @@ internal sealed partial class ProviderReader
             Nametag = Text(cells.Nametag),
             HealthCheck = HealthCheck(cells.HealthCheck),
             PrivateIPOnly = cells.PrivateIPOnly ?? false,
-            CellConfig = Texts(cells.CellConfig),
+            CellConfig = cells.CellConfig ?? [],
             DefaultIamPermissions = Text(cells.DefaultIamPermissions),
             UseCloudParameterStore = cells.UseCloudParameterStore ?? false,
             Registries = [.. (cells.Registries ?? []).Select(Registry)],
@@ -234,7 +234,7 @@ internal sealed partial class ProviderReader
         }
     }
 
-    private Dictionary<string, string> BootImage(Dictionary<string, string?>? spec, CloudConfiguration? cloud)
+    private Dictionary<string, string> BootImage(Dictionary<string, string>? spec, CloudConfiguration? cloud)
     {
         string[]? known = cloud switch
         {
@@ -250,7 +250,7 @@ internal sealed partial class ProviderReader
             }
         }
 
-        return Texts(spec);
+        return spec ?? [];
     }
 
     private long? VolumeBytes(string? size)
@@ -356,7 +356,7 @@ internal sealed partial class ProviderReader
     private KubeletConfiguration Kubelet(KubeletSection kubelet)
     {
         var capacity = new Dictionary<string, Quantity>(KubeletConfiguration.DefaultCapacity);
-        foreach (var (name, text) in Texts(kubelet.Capacity))
+        foreach (var (name, text) in kubelet.Capacity ?? [])
         {
             NameIs($"kubelet.capacity.{name}", name, Names.QualifiedName);
             Add($"kubelet.capacity.{name}", name, text);
@@ -371,7 +371,7 @@ internal sealed partial class ProviderReader
             }
         }
 
-        var labels = Texts(kubelet.Labels);
+        var labels = kubelet.Labels ?? [];
         foreach (var (name, value) in labels)
         {
             NameIs($"kubelet.labels.{name}", name, Names.QualifiedName);
@@ -407,8 +407,6 @@ internal sealed partial class ProviderReader
 
     // What says FILL_IN was complained of already.
     private static string? Text(string? text) => text is "" or FillIn ? null : text;
-
-    private static Dictionary<string, string> Texts(Dictionary<string, string?>? texts) => (texts ?? []).ToDictionary(static t => t.Key, static t => t.Value ?? "");
 
     private string Required(string field, string? value, string detail = "")
     {

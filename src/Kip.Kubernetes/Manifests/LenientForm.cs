@@ -49,7 +49,11 @@ internal sealed class LenientForm
         var result = new MappingNode(mapping.Line, mapping.Column);
         foreach (var entry in mapping.Entries)
         {
-            result.TryAdd(entry with { Value = Rewrite(entry.Value, element, $"{path}.{entry.Key}") });
+            // A key without a value in a map of strings is an empty one.
+            ManifestNode value = entry.Value is ScalarNode { Kind: ScalarKind.Null } && element.Type == typeof(string)
+                ? new ScalarNode(entry.Value.Line, entry.Value.Column, ScalarKind.String, "", "")
+                : Rewrite(entry.Value, element, $"{path}.{entry.Key}");
+            result.TryAdd(entry with { Value = value });
         }
 
         return result;

@@ -25,7 +25,7 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData(Aws + "    region: somewhere\n", "provider.yaml:4: cloud.aws.region: Invalid value: \"somewhere\": must be the name of a region, such as us-east-1 or us-gov-west-1")]
     [InlineData(Aws + "    accessKeyID: FILL_IN\n    secretAccessKey: s\n", "provider.yaml:4: cloud.aws.accessKeyID: Required value: FILL_IN stands where a value must be filled in")]
     [InlineData(Aws + "    accessKeyID: a\n    secretAccessKey: FILL_IN\n", "provider.yaml:5: cloud.aws.secretAccessKey: Required value: FILL_IN stands where a value must be filled in")]
-    [InlineData(Aws + "    secretAccessKey: s\n", "provider.yaml:2: cloud.aws.accessKeyID: Required value: an access key has two parts, and only the other one is given")]
+    [InlineData(Aws + "    secretAccessKey: s\n", "provider.yaml:3: cloud.aws.accessKeyID: Required value: an access key has two parts, and only the other one is given")]
     [InlineData(Aws + "    accessKeyID: a\n", "cloud.aws.secretAccessKey: Required value: an access key has two parts, and only the other one is given")]
     [InlineData(Aws + "    vpcID: [a]\n", "provider.yaml:4:12: cloud.aws.vpcID: expected a string, found a list")]
     [InlineData(Aws + "    subnetID: {a: b}\n", "provider.yaml:4:15: cloud.aws.subnetID: expected a string, found a mapping")]
@@ -61,7 +61,7 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData(Local + "cells: {defaultVolumeSize: lots}\n", "provider.yaml:2: cells.defaultVolumeSize: Invalid value: \"lots\": ")]
     [InlineData(Local + "cells: {defaultVolumeSize: 0}\n", "cells.defaultVolumeSize: Invalid value: \"0\": must be greater than 0")]
     [InlineData(Local + "cells: {defaultVolumeSize: -5Gi}\n", "cells.defaultVolumeSize: Invalid value: \"-5Gi\": must be greater than 0")]
-    [InlineData(Local + "cells:\n  standbyCells:\n    - {instanceType: a, count: 1}\n    - {count: -2}\n", "provider.yaml:4: cells.standbyCells[1].instanceType: Required value", "provider.yaml:4: cells.standbyCells[1].count: Invalid value: -2: must be greater than or equal to 0")]
+    [InlineData(Local + "cells:\n  standbyCells:\n    - {instanceType: a, count: 1}\n    - {count: -2}\n", "provider.yaml:5: cells.standbyCells[1].instanceType: Required value", "provider.yaml:5: cells.standbyCells[1].count: Invalid value: -2: must be greater than or equal to 0")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, count: many}]}\n", "cells.standbyCells[0].count: expected a whole number, found the string \"many\"")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, spot: 'no'}]}\n", "cells.standbyCells[0].spot: expected true or false, found the string \"no\"; write it without quotes")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: 0}]}\n", "cells.standbyCells[0].dedicated: expected true or false")]
@@ -104,7 +104,7 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData("kind: {}", "kind: expected a string, found a mapping")]
     // The text.
     [InlineData("", "provider.yaml:1:1: the manifest is empty")]
-    [InlineData("cloud: [", "provider.yaml:1:")]
+    [InlineData("cloud: [", "provider.yaml:2:")]
     [InlineData("cloud: {local: {}}\nCloud: {local: {}}\n", "provider.yaml:2:1: cloud: given twice, first in line 1; upper and lower case count as the same")]
     public async Task Read_Wrong_NamesThePathAndThePlace(string yaml, params string[] messages)
     {
@@ -119,7 +119,7 @@ public sealed class ProviderReaderTests : IDisposable
     {
         var error = await Assert.ThrowsAsync<ConfigurationException>(() => ReadAsync(Local + "cells: {cloudInitFile: BROKEN}\n"));
 
-        Assert.Contains($"provider.yaml:2: cells.cloudInitFile: Invalid value: \"{_folder}/broken.yaml\": {_folder}/broken.yaml:1:", Assert.Single(error.Problems), StringComparison.Ordinal);
+        Assert.Contains($"provider.yaml:2: cells.cloudInitFile: Invalid value: \"{_folder}/broken.yaml\": {_folder}/broken.yaml:", Assert.Single(error.Problems), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -166,7 +166,7 @@ public sealed class ProviderReaderTests : IDisposable
               extraCIDRs: [10.1.2.3/8]
               nametag: a-tag-of-exactly-34-characters-abc
               healthCheck: {cloudAPI: {interval: 0}}
-              cellConfig: {itzoFlag-v: 5, useOverlayfs: yes, nothing:}
+              cellConfig: {itzoFlag-v: 5, useOverlayfs: yes, nothing: }
               privateIPOnly: on
             kubelet:
               capacity: {cpu: 500m, nvidia.com/gpu: 4}
@@ -188,13 +188,13 @@ public sealed class ProviderReaderTests : IDisposable
         Assert.Equal((TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(180)), (cells.HealthCheck.CloudInterval, cells.HealthCheck.HealthyTimeout));
         Assert.Equal(["itzoFlag-v=5", "nothing=", "useOverlayfs=true"], Sorted(cells.CellConfig));
         Assert.True(cells.PrivateIPOnly);
-        Assert.Equal(["cpu=500m", "memory=100Gi", "nvidia.com/gpu=4", "pods=1000"], Sorted(configuration.Kubelet.Capacity));
+        Assert.Equal(["cpu=500m", "memory=100Gi", "nvidia.com/gpu=4", "pods=1k"], Sorted(configuration.Kubelet.Capacity));
         Assert.Equal(["tier=1"], Sorted(configuration.Kubelet.Labels));
         Assert.Equal("fixed", configuration.ControllerId);
         Assert.Equal(
             [
                 "9: etcd has no effect: Kip has no etcd of its own any more",
-                "23: kubelet.pods is deprecated: write kubelet.capacity.pods",
+                "24: kubelet.pods is deprecated: write kubelet.capacity.pods",
             ],
             Warnings(configuration));
     }
