@@ -78,23 +78,19 @@ internal sealed class DuplexCall<TRequest, TReply> : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_disposed)
+        if (Interlocked.Exchange(ref _disposed, true))
         {
             return;
         }
 
         await _end.CancelAsync().ConfigureAwait(false);
-        // Whoever reads at this moment is told by the line above.
+        _requests.Writer.TryComplete();
+        // Whoever reads at this moment is told by the first of these lines.
         await _reading.WaitAsync(CancellationToken.None).ConfigureAwait(false);
         try
         {
-            if (!_disposed)
-            {
-                _disposed = true;
-                _requests.Writer.TryComplete();
-                await _replies.DisposeAsync().ConfigureAwait(false);
-                _end.Dispose();
-            }
+            await _replies.DisposeAsync().ConfigureAwait(false);
+            _end.Dispose();
         }
         finally
         {
