@@ -18,7 +18,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         if (ControlPlane.Missing() is null)
         {
             await Plane.KubectlAsync("create", "namespace", _name);
-            await EventuallyAsync("the namespace's service account", async () => (await TryAsync("get", "serviceaccount", "default")).ExitCode == 0);
+            await Wait.UntilAsync("the namespace's service account", async () => (await TryAsync("get", "serviceaccount", "default")).ExitCode == 0);
         }
     }
 
@@ -49,7 +49,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         var pod = pods[0];
 
         // Logs, with their options.
-        await EventuallyAsync("the log", async () => (await KubectlAsync("logs", pod)).Contains("started", StringComparison.Ordinal));
+        await Wait.UntilAsync("the log", async () => (await KubectlAsync("logs", pod)).Contains("started", StringComparison.Ordinal));
         Assert.Matches(@"^\d{4}-\d\d-\d\dT\S+ started\n$", await KubectlAsync("logs", pod, "--timestamps", "--tail=1"));
         Assert.Equal("star", await KubectlAsync("logs", pod, "--limit-bytes=4"));
 
@@ -67,13 +67,13 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
 
         // A configuration that changes reaches the running pod.
         await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {_name}}}\ndata: {{greeting: second}}\n");
-        await EventuallyAsync("the new configuration", async () => await KubectlAsync("exec", pod, "--", "cat", "/etc/settings/greeting") == "second");
+        await Wait.UntilAsync("the new configuration", async () => await KubectlAsync("exec", pod, "--", "cat", "/etc/settings/greeting") == "second");
 
         // What the metrics server reads.
         Assert.Contains(pod, await Plane.KubectlAsync("get", "--raw", $"/api/v1/nodes/{_name}/proxy/stats/summary"), StringComparison.Ordinal);
 
         await KubectlAsync("scale", "deployment/web", "--replicas=1");
-        await EventuallyAsync("one cell to be left", () => Task.FromResult(Kip.Instances.Count == 1));
+        await Wait.UntilAsync("one cell to be left", () => Kip.Instances.Count == 1);
         Assert.Contains("CellLaunched", await KubectlAsync("get", "events"), StringComparison.Ordinal);
 
         await EndAsync(host);
@@ -94,12 +94,12 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         var second = await StartNodeAsync();
         var pod = await KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].metadata.name}");
 
-        await EventuallyAsync("exec by the new host", async () => (await TryAsync("exec", pod, "--", "true")).ExitCode == 0);
+        await Wait.UntilAsync("exec by the new host", async () => (await TryAsync("exec", pod, "--", "true")).ExitCode == 0);
         Assert.Equal(before, await KubectlAsync("get", "pods", "-o", identity));
 
         // A drained node is empty, and its cells have ended.
         await Plane.KubectlAsync("drain", _name, "--ignore-daemonsets", "--timeout=60s");
-        await EventuallyAsync("no cell to be left", () => Task.FromResult(Kip.Instances.Count == 0));
+        await Wait.UntilAsync("no cell to be left", () => Kip.Instances.Count == 0);
         await EndAsync(second);
     }
 
@@ -124,7 +124,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         await KubectlAsync("wait", "job/job", "--for=condition=Failed", "--timeout=120s");
 
         Assert.Equal("3", await KubectlAsync("get", "pods", "-o", "jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}"));
-        await EventuallyAsync("no cell to be left", () => Task.FromResult(Kip.Instances.Count == 0));
+        await Wait.UntilAsync("no cell to be left", () => Kip.Instances.Count == 0);
         await EndAsync(host);
     }
 
@@ -146,7 +146,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
                 - name: main
                   image: busybox:1.35
                   command: [sh, -c, "echo started; exec sleep 100000"]
-                  env: [{name: GREETING, valueFrom: {configMapKeyRef: {name: settings, key: greeting}}}]
+                  env: [{name: GREETING, valueFrom: {configMapKeyRef: {name: settings, key: greeting} } }]
                   volumeMounts: [{name: settings, mountPath: /etc/settings}]
         """;
 
@@ -163,7 +163,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
     private async Task EndAsync(KipProcess host)
     {
         await KubectlAsync("delete", "deployments,jobs,pods", "--all", "--wait=false");
-        await EventuallyAsync("all cells to end", () => Task.FromResult(Kip.Instances.Count == 0));
+        await Wait.UntilAsync("all cells to end", () => Kip.Instances.Count == 0);
         await host.SignalAsync("TERM");
         Assert.Equal(0, (await host.EndsAsync()).ExitCode);
     }
@@ -171,20 +171,6 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
     private Task<string> KubectlAsync(params string[] arguments) => Plane.KubectlAsync(["-n", _name, .. arguments]);
 
     private Task<ToolRun> TryAsync(params string[] arguments) => Plane.TryKubectlAsync(null, ["-n", _name, .. arguments]);
-
-    private static async Task EventuallyAsync(string what, Func<Task<bool>> condition)
-    {
-        var start = TimeProvider.System.GetTimestamp();
-        while (!await condition())
-        {
-            if (TimeProvider.System.GetElapsedTime(start) > Wait.Patience)
-            {
-                throw new TimeoutException($"waited {Wait.Patience.TotalSeconds:0} s for {what}");
-            }
-
-            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, CancellationToken.None);
-        }
-    }
 
     private static string FreePort()
     {
