@@ -2,6 +2,7 @@ using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
 using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Events;
 using Kip.Kubernetes.Informers;
 using Kip.Kubernetes.Objects;
 using Kip.VirtualKubelet.Nodes;
@@ -22,6 +23,7 @@ public sealed class VirtualNode : IAsyncDisposable
     private readonly Informer<Pod> _pods;
     private readonly NodeController _node;
     private readonly NodeLease _lease;
+    private readonly EventRecorder _events;
     private readonly PodController _controller;
 
     /// <summary>Makes the node; <see cref="RunAsync"/> sets it to work.</summary>
@@ -61,10 +63,16 @@ public sealed class VirtualNode : IAsyncDisposable
             time,
             Random.Shared,
             log);
+        _events = new EventRecorder(
+            client,
+            new EventRecorderOptions { Component = "kip", Host = options.NodeName, Capacity = 10_000 },
+            time,
+            Random.Shared,
+            loggers.CreateLogger<EventRecorder>());
         var description = new NodeDescription(options);
         _node = new NodeController(client, description, time, log);
         _lease = new NodeLease(leaseClient, options.NodeName, time, log);
-        _controller = new PodController(client, _pods, Cells, new PlainResolver(), _statuses, new PodEvents((_, _, _, _) => { }), time, log);
+        _controller = new PodController(client, _pods, Cells, new PlainResolver(), _statuses, new PodEvents(_events), time, log);
     }
 
     /// <summary>The cells of this node.</summary>
@@ -85,6 +93,7 @@ public sealed class VirtualNode : IAsyncDisposable
             _lease.RunAsync(_node.Registered, stop.Token),
             _node.RunAsync(stop.Token),
             _pods.RunAsync(stop.Token),
+            _events.RunAsync(stop.Token),
             _controller.RunAsync(_options.Workers, stop.Token),
         ];
 

@@ -1,30 +1,25 @@
 using System.Globalization;
 using Kip.Agents;
 using Kip.Cells;
-using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Events;
 using Kip.Kubernetes.Objects;
-using Microsoft.Extensions.Logging;
 
 namespace Kip.VirtualKubelet.Pods;
 
 /// <summary>What <c>kubectl describe pod</c> shows of what happens to a pod.</summary>
-internal sealed class PodEvents
+internal sealed class PodEvents(IEventRecorder recorder)
 {
     // Told to timelines only; a kubelet keeps it to itself.
     private const string SandboxReady = "SandboxReady";
 
-    private readonly Action<ObjectReference, string, string, string> _record;
-
-    public PodEvents(Action<ObjectReference, string, string, string> record) => _record = record;
-
     /// <summary>Something that a pod's owner should look at.</summary>
-    public void Warning(PodReference pod, string reason, string message) => _record(About(pod, null), "Warning", reason, message);
+    public void Warning(PodReference pod, string reason, string message) => recorder.Record(About(pod, null), "Warning", reason, message);
 
     /// <summary>The cloud has accepted the launch of the pod's cell.</summary>
     public void Launched(PodReference pod, CellRecord cell)
     {
         var price = cell.PricePerHour is { } dollars ? string.Create(CultureInfo.InvariantCulture, $", ${dollars:0.####} an hour") : "";
-        _record(About(pod, null), "Normal", "CellLaunched", $"Launched {cell.Id} for the pod: {cell.InstanceType} in {cell.Zone}{price}");
+        recorder.Record(About(pod, null), "Normal", "CellLaunched", $"Launched {cell.Id} for the pod: {cell.InstanceType} in {cell.Zone}{price}");
     }
 
     /// <summary>Something that happened on the cell, as a kubelet would tell it.</summary>
@@ -32,7 +27,7 @@ internal sealed class PodEvents
     {
         if (happened.Reason != SandboxReady)
         {
-            _record(About(pod, happened.Container), happened.Type, happened.Reason, happened.Message);
+            recorder.Record(About(pod, happened.Container), happened.Type, happened.Reason, happened.Message);
         }
     }
 

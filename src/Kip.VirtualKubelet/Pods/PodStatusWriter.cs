@@ -175,6 +175,10 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         {
             return e.IsNotFound;
         }
+        catch (OperationCanceledException) when (!_lifetime.IsCancellationRequested)
+        {
+            return false;
+        }
     }
 
     // The UID makes the API server refuse it for another pod of the same name. A merge leaves what is not said: what no longer holds is said

@@ -16,14 +16,13 @@ public sealed class PodResolverTests : IDisposable
     private readonly VirtualClock _clock = new();
     private readonly FakeObjects _objects;
     private readonly PodResolver _resolver;
-    private readonly List<string> _events = [];
+    private readonly FakeEventRecorder _recorder = new();
     private readonly List<ObjectKey> _changed = [];
 
     public PodResolverTests()
     {
         _objects = new FakeObjects(_clock);
-        _resolver = new PodResolver(
-            _objects, new PodEvents((about, type, reason, message) => _events.Add($"{about.Name} {type} {reason}: {message}")), _clock, NullLogger<PodResolver>.Instance);
+        _resolver = new PodResolver(_objects, new PodEvents(_recorder), _clock, NullLogger<PodResolver>.Instance);
         _resolver.Changed += _changed.Add;
     }
 
@@ -65,7 +64,7 @@ public sealed class PodResolverTests : IDisposable
         Assert.Equal([env["C"], env["PASS"]], expanded.Args);
         Assert.Equal(
             ["pod Warning InvalidEnvironmentVariableNames: Keys [bad=key] from the EnvFrom configMap ns/c were skipped since they are considered invalid environment variable names."],
-            _events);
+            _recorder.Events);
         Assert.NotNull(pod.Spec.Containers[0].EnvFrom);
     }
 
@@ -266,7 +265,7 @@ public sealed class PodResolverTests : IDisposable
         var assignment = await ResolveAsync(pod);
 
         Assert.Equal([new RegistryCredential("r.example", "me", "pw"), new RegistryCredential("old.example", "u", "p")], assignment.Credentials);
-        var problem = Assert.Single(_events);
+        var problem = Assert.Single(_recorder.Events);
         Assert.Contains("FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets (Secret ns/gone not found; Secret ns/broken: not a Docker", problem, StringComparison.Ordinal);
         _objects.Put(Secret("old", (".dockercfg", "{}")));
         Assert.Equal([_key], _changed);
