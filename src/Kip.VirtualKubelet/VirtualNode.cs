@@ -22,6 +22,7 @@ public sealed class VirtualNode : IAsyncDisposable
 {
     private readonly VirtualNodeOptions _options;
     private readonly TimeProvider _time;
+    private readonly LastLogs _lastLogs = new();
     private readonly PodStatusWriter _statuses;
     private readonly Informer<Pod> _pods;
     private readonly NodeController _node;
@@ -40,7 +41,8 @@ public sealed class VirtualNode : IAsyncDisposable
     /// <param name="leaseClient">
     /// Calls it for the node's lease only. Give it connections and a rate limit of its own, so that no other call delays a renewal.
     /// </param>
-    /// <param name="cells">How cells are made; <see cref="CellManagerOptions.BeforeForgotten"/> is used by the node itself.</param>
+    /// <param name="cells">How cells are made; <see cref="CellManagerOptions.AfterPodEnded"/> and
+    /// <see cref="CellManagerOptions.BeforeForgotten"/> are used by the node itself.</param>
     /// <param name="driver">The cloud.</param>
     /// <param name="store">Where cells are remembered.</param>
     /// <param name="agents">How agents are reached.</param>
@@ -63,7 +65,7 @@ public sealed class VirtualNode : IAsyncDisposable
         _time = time;
         var log = loggers.CreateLogger<VirtualNode>();
         _statuses = new PodStatusWriter(client, time, log);
-        Cells = new CellManager(cells with { BeforeForgotten = TellEndAsync }, driver, store, agents, time, loggers.CreateLogger<CellManager>());
+        Cells = new CellManager(cells with { AfterPodEnded = _lastLogs.KeepAsync, BeforeForgotten = TellEndAsync }, driver, store, agents, time, loggers.CreateLogger<CellManager>());
         _pods = new Informer<Pod>(
             client,
             Resources.Pods,
@@ -87,17 +89,17 @@ public sealed class VirtualNode : IAsyncDisposable
                 Port = options.KubeletPort,
                 Certificate = options.ServingCertificate ?? (() => _ownCertificate!),
             },
-            new PodHost(_pods, Cells),
+            new PodHost(_pods, Cells, _lastLogs),
             new KubeletAuthenticator(() => _authorities.Current, client, time, log),
             new KubeletAuthorizer(client, options.NodeName, time),
             time,
             loggers);
         _node = new NodeController(client, new NodeDescription(options, () => _server.Port), time, log);
-        _lease = new NodeLease(leaseClient, options.NodeName, time, log);
+        _lease = new NodeLease(leaseClient, options.NodeName, options.HostIdentity, time, log);
         var podEvents = new PodEvents(_events);
         _objects = new WatchedObjects(client, time, Random.Shared, loggers.CreateLogger<WatchedObjects>());
         _resolver = new PodResolver(_objects, podEvents, time, loggers.CreateLogger<PodResolver>());
-        _controller = new PodController(client, _pods, Cells, _resolver, _statuses, podEvents, time, log);
+        _controller = new PodController(client, _pods, Cells, _resolver, _statuses, podEvents, _lastLogs, time, log);
     }
 
     /// <summary>The cells of this node.</summary>
@@ -110,9 +112,11 @@ public sealed class VirtualNode : IAsyncDisposable
     /// Registers the node and looks after its pods until it is cancelled. Then the node says that nobody looks after it, and its pods go on.
     /// </summary>
     /// <exception cref="IOException">The port of the kubelet API is taken.</exception>
+    /// <exception cref="InvalidOperationException">Another host has taken the node.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        _controller.ToldUntil = await _lease.AcquireAsync(cancellationToken).ConfigureAwait(false);
         await _server.StartAsync(cancellationToken).ConfigureAwait(false);
         await Cells.StartAsync(cancellationToken).ConfigureAwait(false);
         Task[] loops =
@@ -135,6 +139,7 @@ public sealed class VirtualNode : IAsyncDisposable
 
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5), _time);
         await _node.SayGoodbyeAsync(limit.Token).ConfigureAwait(false);
+        await _lease.ReleaseAsync(limit.Token).ConfigureAwait(false);
         if (!cancellationToken.IsCancellationRequested)
         {
             await first.ConfigureAwait(false);

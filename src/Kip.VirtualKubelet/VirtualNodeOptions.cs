@@ -11,6 +11,12 @@ public sealed class VirtualNodeOptions
     /// <summary>Name of the node object.</summary>
     public required string NodeName { get; init; }
 
+    /// <summary>
+    /// Who looks after the node: the holder of its lease. Hosts with other identities wait; those with the same one, which share a store
+    /// of cells, must keep each other out by themselves, so that one that was killed is followed at once.
+    /// </summary>
+    public required string HostIdentity { get; init; }
+
     /// <summary>Where the API server reaches the kubelet API; also told to pods of the host network as their node.</summary>
     public required IPAddress InternalIP { get; init; }
 

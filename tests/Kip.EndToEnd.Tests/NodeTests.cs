@@ -125,6 +125,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
 
         Assert.Equal("3", await KubectlAsync("get", "pods", "-o", "jsonpath={.items[0].status.containerStatuses[0].state.terminated.exitCode}"));
         await Wait.UntilAsync("no cell to be left", () => Kip.Instances.Count == 0);
+        Assert.Equal("working\n", await KubectlAsync("logs", "job/job")); // the cell is gone, the end of its log is not
         await EndAsync(host);
     }
 

@@ -68,7 +68,7 @@ internal static partial class LinuxCalls
         return error is NotFound or NotADirectory ? null : throw Failure(error, $"look at {path}");
     }
 
-    public static unsafe FileStatus Status(SafeFileHandle handle) =>
+    public static FileStatus Status(SafeFileHandle handle) =>
         Status(PathOf(handle)) ?? throw new IOException("an open file has no status");
 
     /// <summary>Opens a directory to look things up in, nothing else.</summary>

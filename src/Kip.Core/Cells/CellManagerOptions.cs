@@ -39,6 +39,12 @@ public sealed record CellManagerOptions
     public TimeSpan ObserveInterval { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
+    /// Called when a pod has ended on its cell, which can still be asked, for its logs for one; the cell is kept for it as for other readers,
+    /// within <see cref="LogDrainTimeout"/>. Not called for pods that were lost. Must not throw. Does nothing by default.
+    /// </summary>
+    public Func<Cell, CancellationToken, Task> AfterPodEnded { get; init; } = static (_, _) => Task.CompletedTask;
+
+    /// <summary>
     /// Called when a cell's instance is gone, before its record is deleted; the deletion waits for it. After a crash it may be called
     /// again. Whoever must not lose how a pod ended sees to it here. Does nothing by default.
     /// </summary>

@@ -138,6 +138,7 @@ internal sealed partial class CellReconciler : IDisposable
         if (served)
         {
             // Of a pod that was lost or never started there is no rest of a log to wait for.
+            await AfterPodEndedAsync(lifetime).ConfigureAwait(false);
             await _cell.WaitForReadersAsync(_context.Options.LogDrainTimeout, lifetime).ConfigureAwait(false);
         }
 
@@ -151,6 +152,20 @@ internal sealed partial class CellReconciler : IDisposable
             r => r with { State = CellState.Terminating, Reason = reason, Message = message, FinalStatus = status, EnrolmentToken = null },
             lifetime).ConfigureAwait(false);
         _cell.SetPodEnded(status);
+    }
+
+    private async Task AfterPodEndedAsync(CancellationToken lifetime)
+    {
+        using var limit = new CancellationTokenSource(_context.Options.LogDrainTimeout, _context.Time);
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, lifetime);
+        try
+        {
+            await _context.Options.AfterPodEnded(_cell, bounded.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (!lifetime.IsCancellationRequested)
+        {
+            // Who is slower must not keep a cell that costs money.
+        }
     }
 
     // ---- launch

@@ -39,10 +39,10 @@ internal static class NodeHost
 
             var cluster = await KubernetesConfiguration.LoadAsync(settings.Kubeconfig, null, time, cancellationToken).ConfigureAwait(false);
             cluster = settings.Server is { } server ? cluster with { Server = server } : cluster;
-            var node = Describe(settings, cluster);
             var state = settings.Host.StateDirectory;
-            using var owner = OwnerLock.Take(Path.Combine(state, "owners"), StandaloneHost.NodeOwner(node.NodeName));
+            using var owner = OwnerLock.Take(Path.Combine(state, "owners"), StandaloneHost.NodeOwner(settings.NodeName));
             using var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, cancellationToken).ConfigureAwait(false);
+            var node = Describe(settings, cluster, $"{Environment.MachineName}-{authority.Id}");
             var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), cancellationToken).ConfigureAwait(false);
             var calls = new KubernetesClientOptions { UserAgent = "kip/" + KipVersion.Text, RequestsPerSecond = settings.ApiQps };
             using var client = new KubernetesClient(cluster, settings.ApiBurst is { } burst ? calls with { Burst = burst } : calls, time);
@@ -73,7 +73,7 @@ internal static class NodeHost
 
             await running.ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException or KubernetesConfigurationException or CryptographicException or SocketException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException or KubernetesConfigurationException or CryptographicException or SocketException or InvalidOperationException)
         {
             throw new HostException(ExitCodes.KipFailed, e.Message, e);
         }
@@ -91,9 +91,10 @@ internal static class NodeHost
         }
     }
 
-    private static VirtualNodeOptions Describe(NodeSettings settings, KubernetesConfiguration cluster) => new()
+    private static VirtualNodeOptions Describe(NodeSettings settings, KubernetesConfiguration cluster, string identity) => new()
     {
         NodeName = settings.NodeName,
+        HostIdentity = identity,
         InternalIP = settings.InternalIP ?? OwnAddress(cluster.Server),
         KubeletPort = settings.KubeletPort,
         ServingCertificate = settings.ServingCertificate is var (certificate, key) ? Files(new CertificateFiles(certificate, key)) : null,

@@ -1,4 +1,3 @@
-using Kip.Kubernetes;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Objects;
 using Microsoft.Extensions.Logging;
@@ -6,10 +5,11 @@ using Microsoft.Extensions.Logging;
 namespace Kip.VirtualKubelet.Nodes;
 
 /// <summary>
-/// Renews the node's lease, which tells the cluster that the node lives. Give it a client of its own: nothing else the host does may
-/// keep a renewal waiting.
+/// The node's lease. Renewing it tells the cluster that the node lives, and its holder is the one host that looks after the node: another
+/// one waits. Give it a client of its own: nothing else the host does may keep a renewal waiting.
 /// </summary>
-internal sealed partial class NodeLease(IKubernetesClient client, string nodeName, TimeProvider time, ILogger logger)
+/// <remarks>An API server that cannot be reached costs no host its node: without it nobody else can take the node either.</remarks>
+internal sealed partial class NodeLease(IKubernetesClient client, string nodeName, string holder, TimeProvider time, ILogger logger)
 {
     public const string Namespace = "kube-node-lease";
 
@@ -19,58 +19,146 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
     private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
 
     private readonly ObjectKey _key = new(Namespace, nodeName);
+    private Lease? _held;
 
-    /// <param name="node">The node object, for the lease to go with it.</param>
-    /// <param name="cancellationToken">Ends the renewals.</param>
-    public async Task RunAsync(Task<Node> node, CancellationToken cancellationToken)
+    /// <summary>Waits until no other host holds the node, and takes it.</summary>
+    /// <returns>When the host before this one, this node's or itself, last said that it lived; null when there was none.</returns>
+    public async Task<DateTimeOffset?> AcquireAsync(CancellationToken cancellationToken)
     {
+        string? waitedFor = null;
         while (true)
-        {
-            var renewed = await TryRenewAsync(node, cancellationToken).ConfigureAwait(false);
-            await Task.Delay(renewed ? Interval : RetryInterval, time, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private async Task<bool> TryRenewAsync(Task<Node> node, CancellationToken cancellationToken)
-    {
-        using var timeout = new CancellationTokenSource(Interval, time);
-        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
-        var lease = new Lease
-        {
-            Spec = new LeaseSpec { HolderIdentity = nodeName, LeaseDurationSeconds = (int)Duration.TotalSeconds, RenewTime = time.GetUtcNow() },
-        };
-        try
         {
             try
             {
-                await client.PatchAsync(
-                    Resources.Leases, _key, Patch.Merge(KubernetesJson.SerializeToUtf8(lease, Resources.Leases.Json)), null, bounded.Token).ConfigureAwait(false);
-            }
-            catch (KubernetesApiException e) when (e.IsNotFound)
-            {
-                lease.Metadata = new ObjectMeta { Namespace = Namespace, Name = nodeName };
-                if (node.IsCompletedSuccessfully && (await node.ConfigureAwait(false)).Metadata is { Uid: { } uid })
+                var lease = await FindAsync(cancellationToken).ConfigureAwait(false);
+                if (lease is null || IsFree(lease))
                 {
-                    lease.Metadata.OwnerReferences = [new OwnerReference { ApiVersion = "v1", Kind = "Node", Name = nodeName, Uid = uid }];
+                    await HoldAsync(lease, null, cancellationToken).ConfigureAwait(false);
+                    return lease?.Spec.RenewTime;
                 }
 
-                await client.CreateAsync(Resources.Leases, lease, bounded.Token).ConfigureAwait(false);
+                if (waitedFor != lease.Spec.HolderIdentity)
+                {
+                    waitedFor = lease.Spec.HolderIdentity;
+                    LogWaiting(nodeName, waitedFor ?? "");
+                }
+            }
+            catch (Exception e) when (IsTrouble(e, cancellationToken))
+            {
+                LogFailed(nodeName, e.Message);
             }
 
-            return true;
+            await Task.Delay(RetryInterval, time, cancellationToken).ConfigureAwait(false);
         }
-        catch (KubernetesApiException e)
+    }
+
+    /// <summary>Renews until it is cancelled.</summary>
+    /// <param name="node">The node object, for the lease to go with it.</param>
+    /// <param name="cancellationToken">Ends the renewals.</param>
+    /// <exception cref="InvalidOperationException">Another host has taken the node.</exception>
+    public async Task RunAsync(Task<Node> node, CancellationToken cancellationToken)
+    {
+        var owned = false;
+        while (true)
+        {
+            var renewed = false;
+            try
+            {
+                var owner = !owned && node.IsCompletedSuccessfully ? await node.ConfigureAwait(false) : null;
+                await RenewAsync(owner, cancellationToken).ConfigureAwait(false);
+                (owned, renewed) = (owned || owner is not null, true);
+            }
+            catch (Exception e) when (IsTrouble(e, cancellationToken))
+            {
+                LogFailed(nodeName, e.Message);
+            }
+
+            // Until the node is there the lease is not its own yet.
+            await Task.Delay(renewed && owned ? Interval : RetryInterval, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Lets the next host have the node at once. The node stays ready for the rest of the lease.</summary>
+    public async Task ReleaseAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (_held is { } lease)
+            {
+                lease.Spec.HolderIdentity = "";
+                await client.ReplaceAsync(Resources.Leases, lease, null, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        catch (Exception e) when (e is KubernetesApiException or OperationCanceledException)
         {
             LogFailed(nodeName, e.Message);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+    }
+
+    private bool IsFree(Lease lease) =>
+        lease.Spec.HolderIdentity is null or ""
+        || lease.Spec.HolderIdentity == holder
+        || lease.Spec.RenewTime is not { } renewed
+        || renewed + Duration < time.GetUtcNow();
+
+    private async Task RenewAsync(Node? node, CancellationToken cancellationToken)
+    {
+        try
         {
-            LogFailed(nodeName, $"no answer within {Interval.TotalSeconds:0} s");
+            await HoldAsync(_held, node, cancellationToken).ConfigureAwait(false);
+        }
+        catch (KubernetesApiException e) when (e.IsConflict || e.IsNotFound || e.IsAlreadyExists)
+        {
+            var lease = await FindAsync(cancellationToken).ConfigureAwait(false);
+            if (lease is not null && !IsFree(lease))
+            {
+                throw new InvalidOperationException($"another host, {lease.Spec.HolderIdentity}, has taken the node {nodeName}");
+            }
+
+            await HoldAsync(lease, node, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    // The version it was read with makes the API server refuse what another host did not know of.
+    private async Task HoldAsync(Lease? lease, Node? node, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(Interval, time);
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        var wanted = new Lease
+        {
+            Metadata = lease?.Metadata ?? new ObjectMeta { Namespace = Namespace, Name = nodeName },
+            Spec = new LeaseSpec { HolderIdentity = holder, LeaseDurationSeconds = (int)Duration.TotalSeconds, RenewTime = time.GetUtcNow() },
+        };
+        if (node?.Metadata.Uid is { } uid)
+        {
+            wanted.Metadata.OwnerReferences = [new OwnerReference { ApiVersion = "v1", Kind = "Node", Name = nodeName, Uid = uid }];
         }
 
-        return false;
+        _held = lease is null
+            ? await client.CreateAsync(Resources.Leases, wanted, bounded.Token).ConfigureAwait(false)
+            : await client.ReplaceAsync(Resources.Leases, wanted, null, bounded.Token).ConfigureAwait(false);
     }
+
+    private async Task<Lease?> FindAsync(CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(Interval, time);
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            return await client.GetAsync(Resources.Leases, _key, bounded.Token).ConfigureAwait(false);
+        }
+        catch (KubernetesApiException e) when (e.IsNotFound)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsTrouble(Exception exception, CancellationToken cancellationToken) =>
+        exception is KubernetesApiException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
 
     [LoggerMessage(20, LogLevel.Warning, "The lease of node {Node} could not be renewed: {Problem}")]
     private partial void LogFailed(string node, string problem);
+
+    [LoggerMessage(21, LogLevel.Warning, "Node {Node} is looked after by another host, {Holder}; this one waits for its end")]
+    private partial void LogWaiting(string node, string holder);
 }

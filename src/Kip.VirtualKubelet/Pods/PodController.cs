@@ -27,6 +27,7 @@ internal sealed partial class PodController : IAsyncDisposable
     private readonly IPodResolver _resolver;
     private readonly PodStatusWriter _statuses;
     private readonly PodEvents _events;
+    private readonly LastLogs _lastLogs;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _lifetime = new();
@@ -41,12 +42,17 @@ internal sealed partial class PodController : IAsyncDisposable
         IPodResolver resolver,
         PodStatusWriter statuses,
         PodEvents events,
+        LastLogs lastLogs,
         TimeProvider time,
         ILogger logger)
     {
-        (_client, _pods, _cells, _resolver, _statuses, _events, _time, _logger) = (client, pods, cells, resolver, statuses, events, time, logger);
+        (_client, _pods, _cells, _resolver, _statuses, _events, _lastLogs, _time, _logger) =
+            (client, pods, cells, resolver, statuses, events, lastLogs, time, logger);
         _queue = new WorkQueue<ObjectKey>(null, time, Random.Shared, logger);
     }
+
+    /// <summary>Until when the host before this one told what happened on the cells that are taken up; null when there was none.</summary>
+    public DateTimeOffset? ToldUntil { get; set; }
 
     /// <summary>Runs until it is cancelled; the cells go on.</summary>
     public async Task RunAsync(int workers, CancellationToken cancellationToken)
@@ -258,6 +264,7 @@ internal sealed partial class PodController : IAsyncDisposable
         if (left.Cell is null || left.CellIsGone)
         {
             _statuses.Forget(left.Reference.Uid);
+            _lastLogs.Forget(left.Reference.Uid);
             _tracked.GetOrAdd(key, static _ => []).Remove(left);
         }
     }
@@ -344,7 +351,8 @@ internal sealed partial class PodController : IAsyncDisposable
                 case CellUpdateKind.PodStatus when update.Status is { Phase: not (PodPhase.Succeeded or PodPhase.Failed) } status:
                     _statuses.Set(tracked.Reference, status);
                     break;
-                case CellUpdateKind.PodEvent when update.Event is { } happened:
+                // An agent tells a new host all it still has.
+                case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < ToldUntil):
                     _events.FromCell(tracked.Reference, happened);
                     break;
                 case CellUpdateKind.State when update.Cell.State is CellState.Launching or CellState.Booting && update.Cell.InstanceId is not null:

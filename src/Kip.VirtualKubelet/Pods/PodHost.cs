@@ -7,14 +7,14 @@ using Kip.VirtualKubelet.Server;
 namespace Kip.VirtualKubelet.Pods;
 
 /// <summary>The node's pods as the kubelet API needs them: from the cache, and through their cells.</summary>
-internal sealed class PodHost(Informer<Pod> pods, CellManager cells) : IPodHost
+internal sealed class PodHost(Informer<Pod> pods, CellManager cells, LastLogs lastLogs) : IPodHost
 {
     public IReadOnlyCollection<Pod> ListPods() => pods.List();
 
     public Pod? FindPod(string @namespace, string name) => pods.Get(new ObjectKey(@namespace, name));
 
     public IAsyncEnumerable<LogEntry> ReadLogsAsync(string podUid, LogQuery query, CancellationToken cancellationToken) =>
-        CellOf(podUid).ReadLogsAsync(query, cancellationToken);
+        lastLogs.Find(podUid, query) ?? CellOf(podUid).ReadLogsAsync(query, cancellationToken);
 
     public Task<IContainerSession> ExecAsync(string podUid, ExecRequest request, CancellationToken cancellationToken) =>
         CellOf(podUid).ExecAsync(request, cancellationToken);

@@ -5,6 +5,7 @@ using System.Text;
 using Kip.Agent.CommandLine;
 using Kip.Agents;
 using Kip.Cells;
+using Kip.Kubernetes.Objects;
 using Kip.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -33,6 +34,7 @@ public sealed class ConnectorTests : IAsyncLifetime
         {
             UserData = "",
             StateDirectory = Path.Combine(_directory, "state"),
+            VolumeDirectory = Path.Combine(_directory, "volumes"),
             RuntimeEndpoint = Path.Combine(_directory, "nothing.sock"),
             RegistryConfigDirectory = Path.Combine(_directory, "certs.d"),
             Listen = IPAddress.Loopback,
@@ -65,6 +67,26 @@ public sealed class ConnectorTests : IAsyncLifetime
         Assert.Equal([AgentConnectStep.Answered, AgentConnectStep.Enrolled], steps);
         await using var again = await Connector().ConnectAsync(Cell(token: null), null, default);
         Assert.NotEmpty(again.Instance);
+    }
+
+    [Fact]
+    public async Task ApplyPod_WithVolumes_CarriesTheirContents()
+    {
+        await using var agent = await Connector().ConnectAsync(Cell(_token), null, default);
+        var pod = new Pod
+        {
+            Metadata = new() { Name = "pod", Namespace = "default", Uid = "uid-1" },
+            Spec = new() { Containers = [new() { Name = "main", Image = "none" }], Volumes = [new() { Name = "v", Secret = new() { SecretName = "s" } }] },
+        };
+        var assignment = new PodAssignment(pod, "10.1.2.3", []);
+
+        var refused = await Assert.ThrowsAsync<AgentException>(() => agent.ApplyPodAsync(assignment, default));
+        Assert.Equal((AgentErrorKind.Refused, "spec.volumes: the contents of 'v', which come from API objects, are missing"), (refused.Kind, refused.Message));
+        var bad = assignment with { Volumes = [new ResolvedVolume("v", [new ResolvedFile("../a", new byte[] { 1 }, 0)])] };
+        Assert.Equal(AgentErrorKind.Refused, (await Assert.ThrowsAsync<AgentException>(() => agent.ApplyPodAsync(bad, default))).Kind);
+        await agent.ApplyPodAsync(assignment with { Volumes = [new ResolvedVolume("v", [new ResolvedFile("a", "hidden"u8.ToArray(), 256, 1000)])] }, default);
+
+        Assert.DoesNotContain("hidden", await File.ReadAllTextAsync(Path.Combine(_directory, "state", "pod.bin")), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -152,6 +152,26 @@ public sealed class PodVolumesTests
     }
 
     [ContainerdFact]
+    public async Task Contents_OfManyLargeObjects_Arrive()
+    {
+        const int objects = 60;
+        await using var world = await CellWorld.StartAsync();
+        using var client = world.Connect();
+        var pod = CellWorld.Pod("cat /v/* | busybox wc -c");
+        pod.Spec.Volumes = [new Volume { Name = "v", Projected = new() }];
+        pod.Spec.Containers[0].VolumeMounts = [new() { Name = "v", MountPath = "/v" }];
+        var large = new string('x', 1 << 20);
+
+        await client.Apply(Request(world, pod, Contents("v", [.. Enumerable.Range(0, objects).Select(i => File($"f{i}", large))])));
+        await EndAsync(world, client);
+
+        Assert.Equal($"{objects << 20}\n", await ReadAsync(client));
+        var tooMuch = Contents("v", [.. Enumerable.Range(0, objects + 5).Select(i => File($"f{i}", large))]);
+        var error = await Assert.ThrowsAsync<RpcException>(() => client.Apply(Request(world, pod, tooMuch)));
+        Assert.Equal(StatusCode.ResourceExhausted, error.StatusCode);
+    }
+
+    [ContainerdFact]
     public async Task SubPath_ThroughLinksOfAContainer_NeverLeavesTheVolume()
     {
         await using var world = await CellWorld.StartAsync();

@@ -58,6 +58,24 @@ public sealed class NodeControllerTests(SharedControlPlane cluster)
         Assert.Equal("stays", node.Metadata.Labels!["theirs"]);
     }
 
+    [ControlPlaneFact]
+    public async Task Node_ThatAnotherHostLooksAfter_IsTakenWhenThatOneEnds()
+    {
+        await using var world = await NodeWorld.CreateAsync(cluster.Plane);
+        await using var first = await world.StartAsync();
+
+        var second = world.StartAsync("another");
+        await world.ApplyPodAsync("web");
+        await world.RunningAsync("web");
+        Assert.False(second.IsCompleted);
+        await first.DisposeAsync();
+
+        await using var host = await second;
+        var holder = await world.Plane.KubectlAsync("get", "lease", world.Name, "-n", "kube-node-lease", "-o", "jsonpath={.spec.holderIdentity}");
+        Assert.Equal("another", holder);
+        Assert.Single(world.Alive);
+    }
+
     private static Task<Node> NodeAsync(NodeWorld world) => world.Client.GetAsync(Resources.Nodes, new ObjectKey(world.Name), default);
 
     private static NodeCondition Condition(Node node, string type) => node.Status!.Conditions!.Single(c => c.Type == type);

@@ -64,9 +64,10 @@ internal sealed class NodeWorld : IAsyncDisposable
     }
 
     /// <summary>Starts a host of the node, and waits until the node is there and its pods are known.</summary>
-    public async Task<NodeProcess> StartAsync()
+    /// <param name="identity">Another one than usual for a host that does not know of the others.</param>
+    public async Task<NodeProcess> StartAsync(string identity = "host")
     {
-        var process = await NodeProcess.StartAsync(this, Path.Combine(_directory, "kip.db"));
+        var process = await NodeProcess.StartAsync(this, Path.Combine(_directory, "kip.db"), identity);
         _processes.Add(process);
         return process;
     }
@@ -159,7 +160,7 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public CellManager Cells => _node.Cells;
 
-    public static async Task<NodeProcess> StartAsync(NodeWorld world, string store)
+    public static async Task<NodeProcess> StartAsync(NodeWorld world, string store, string identity)
     {
         var configuration = await KubernetesConfiguration.LoadAsync(world.Plane.Kubeconfig, null, TimeProvider.System, default);
         KubernetesClient[] clients = [new(configuration, null, TimeProvider.System), new(configuration, null, TimeProvider.System)];
@@ -167,6 +168,7 @@ internal sealed class NodeProcess : IAsyncDisposable
             new VirtualNodeOptions
             {
                 NodeName = world.Name,
+                HostIdentity = identity,
                 InternalIP = IPAddress.Loopback,
                 KubeletPort = 0,
                 Version = "v1.20.0-kip-test",
