@@ -140,18 +140,6 @@ public sealed class ApiServerTests(ApiServerTests.Server server) : IClassFixture
     }
 
     [ControlPlaneFact]
-    public async Task Watch_FromAVersionLongGone_IsGone()
-    {
-        var e = await Assert.ThrowsAsync<KubernetesApiException>(async () =>
-        {
-            await foreach (var _ in _client.WatchAsync(Resources.ConfigMaps, "", new() { ResourceVersion = "1" }, Limit))
-            {
-            }
-        });
-        Assert.True(e.IsGone);
-    }
-
-    [ControlPlaneFact]
     public async Task Node_WithStatusAndLease_IsWrittenAndRead()
     {
         var name = $"node-{_namespace}";
