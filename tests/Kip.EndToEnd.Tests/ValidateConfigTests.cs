@@ -22,7 +22,7 @@ public sealed class ValidateConfigTests : KipStory
     [KipFact]
     public async Task ValidateConfig_Wrong_NamesEveryError()
     {
-        File.WriteAllText(Kip.ProviderFile, "cloud:\n  aws:\n    region: FILL_IN\ncells:\n  defaultInstanceType: t3.nano\n  nametag: -\n");
+        File.WriteAllText(Kip.ProviderFile, "cloud:\n  aws:\n    region: FILL_IN\ncells:\n  defaultInstanceType: t3.nano\n  nametag: Prod\n");
 
         var run = await DoAsync("validate-config", Kip.ProviderFile);
 
