@@ -199,9 +199,10 @@ public sealed partial class KubectlTests(SharedControlPlane shared) : IClassFixt
                 {
                     using var client = new TcpClient();
                     await Within.Limits(client.ConnectAsync("127.0.0.1", port));
-                    await client.GetStream().WriteAsync("hello"u8.ToArray());
+                    var stream = client.GetStream();
+                    await stream.WriteAsync("hello"u8.ToArray());
                     client.Client.Shutdown(SocketShutdown.Send);
-                    using var reader = new StreamReader(client.GetStream());
+                    using var reader = new StreamReader(stream);
                     Assert.Equal("hello", await Within.Limits(reader.ReadToEndAsync()));
                 }
             }
