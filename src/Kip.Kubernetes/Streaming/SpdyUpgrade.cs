@@ -37,7 +37,11 @@ public static class SpdyUpgrade
             request.Headers.TryAddWithoutValidation(ProtocolVersionHeader, protocol);
         }
 
-        var response = await http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        // An HttpClient would read to the end of the answer first, which is the end of the session.
+        var sending = http is HttpClient client
+            ? client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
+            : http.SendAsync(request, cancellationToken);
+        var response = await sending.ConfigureAwait(false);
         try
         {
             if (response.StatusCode != HttpStatusCode.SwitchingProtocols)

@@ -199,7 +199,7 @@ public sealed partial class KubectlTests(SharedControlPlane shared) : IClassFixt
                 {
                     using var client = new TcpClient();
                     await Within.Limits(client.ConnectAsync("127.0.0.1", port));
-                    var stream = client.GetStream(); // which cannot be had any more once the other side has ended
+                    var stream = client.GetStream();
                     await stream.WriteAsync("hello"u8.ToArray());
                     client.Client.Shutdown(SocketShutdown.Send);
                     using var reader = new StreamReader(stream);

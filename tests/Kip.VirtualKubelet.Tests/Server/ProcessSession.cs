@@ -113,18 +113,23 @@ internal sealed class ProcessSession : IContainerSession
         }
     }
 
-    private async Task PumpAsync(Stream from, bool isError)
-    {
-        while (true)
+    /// <summary>On a thread of its own: .NET reads a pipe by blocking, and the pool's threads are few.</summary>
+    private Task PumpAsync(Stream from, bool isError) => Task.Factory.StartNew(
+        () =>
         {
-            var buffer = new byte[32 * 1024];
-            var count = await from.ReadAsync(buffer);
-            if (count == 0)
+            while (true)
             {
-                return;
-            }
+                var buffer = new byte[32 * 1024];
+                var count = from.Read(buffer);
+                if (count == 0)
+                {
+                    return;
+                }
 
-            await _output.Writer.WriteAsync(new(isError, buffer.AsMemory(0, count)));
-        }
-    }
+                _output.Writer.WriteAsync(new(isError, buffer.AsMemory(0, count))).AsTask().GetAwaiter().GetResult();
+            }
+        },
+        CancellationToken.None,
+        TaskCreationOptions.LongRunning,
+        TaskScheduler.Default);
 }
