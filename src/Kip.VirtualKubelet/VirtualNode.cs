@@ -116,7 +116,15 @@ public sealed class VirtualNode : IAsyncDisposable
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        _controller.ToldUntil = await _lease.AcquireAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            _controller.ToldUntil = await _lease.AcquireAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            return; // while it waited for its turn
+        }
+
         await _server.StartAsync(cancellationToken).ConfigureAwait(false);
         await Cells.StartAsync(cancellationToken).ConfigureAwait(false);
         Task[] loops =

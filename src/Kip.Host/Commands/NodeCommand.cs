@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using Kip.Host.Configuration;
 using Kip.Host.Node;
 using Kip.Host.Terminal;
+using Microsoft.Extensions.Logging;
 
 namespace Kip.Host.Commands;
 
@@ -29,7 +30,7 @@ internal static class NodeCommand
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var loggers = StandardErrorLogging.Create(settings.Verbose);
+        using var loggers = StandardErrorLogging.Create(settings.Verbose, LogLevel.Warning);
         await NodeHost.RunAsync(
             settings,
             (node, server) => Console.Error.WriteLine($"kip: node {node.NodeName} of {server} is ready; its kubelet API is at {node.InternalIP}:{node.KubeletPort}"),

@@ -2,11 +2,12 @@ using Microsoft.Extensions.Logging;
 
 namespace Kip.Host.Terminal;
 
-/// <summary>Log lines on stderr, one each: warnings and worse, or everything from information on with --verbose.</summary>
+/// <summary>Log lines on stderr, one each: what is asked for and worse, or everything from information on with --verbose.</summary>
 internal static class StandardErrorLogging
 {
-    public static ILoggerFactory Create(bool verbose) => LoggerFactory.Create(builder => builder
-        .SetMinimumLevel(verbose ? LogLevel.Information : LogLevel.Error)
+    public static ILoggerFactory Create(bool verbose, LogLevel least = LogLevel.Error) => LoggerFactory.Create(builder => builder
+        .SetMinimumLevel(verbose ? LogLevel.Information : least)
+        .AddFilter("Microsoft", LogLevel.Warning) // of which each request of the kubelet API would be several lines
         .AddProvider(new Provider()));
 
     private sealed class Provider : ILoggerProvider

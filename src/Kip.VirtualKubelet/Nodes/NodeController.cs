@@ -62,7 +62,7 @@ internal sealed partial class NodeController(IKubernetesClient client, NodeDescr
                 },
                 cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is KubernetesApiException or TimeoutException)
+        catch (Exception e) when (e is KubernetesApiException or TimeoutException or OperationCanceledException)
         {
             LogFailed(description.Name, e.Message);
         }

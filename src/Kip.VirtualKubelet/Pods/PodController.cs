@@ -343,6 +343,9 @@ internal sealed partial class PodController : IAsyncDisposable
 
     private async Task FollowAsync(TrackedPod tracked, Cell cell)
     {
+        // An agent tells a new host all it still has.
+        var told = cell.Record.ClaimedAt is null ? null : ToldUntil;
+        var launched = false;
         await foreach (var update in cell.WatchAsync(_lifetime.Token).ConfigureAwait(false))
         {
             switch (update.Kind)
@@ -351,11 +354,11 @@ internal sealed partial class PodController : IAsyncDisposable
                 case CellUpdateKind.PodStatus when update.Status is { Phase: not (PodPhase.Succeeded or PodPhase.Failed) } status:
                     _statuses.Set(tracked.Reference, status);
                     break;
-                // An agent tells a new host all it still has.
-                case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < ToldUntil):
+                case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < told):
                     _events.FromCell(tracked.Reference, happened);
                     break;
-                case CellUpdateKind.State when update.Cell.State is CellState.Launching or CellState.Booting && update.Cell.InstanceId is not null:
+                case CellUpdateKind.State when !launched && update.Cell is { State: CellState.Launching or CellState.Booting, InstanceId: not null }:
+                    launched = true;
                     _events.Launched(tracked.Reference, update.Cell);
                     break;
                 default:
@@ -366,7 +369,8 @@ internal sealed partial class PodController : IAsyncDisposable
 
     private void TellOfBoot(TrackedPod tracked, Cell cell)
     {
-        if (cell.Status is null && tracked is { Pod: { } pod, HasEnded: false })
+        // Of a cell that was taken up and does not answer yet, more may be known than this.
+        if (cell is { Status: null, Record.ClaimedAt: null } && tracked is { Pod: { } pod, HasEnded: false })
         {
             _statuses.Set(tracked.Reference, PodStatuses.Pending(pod, "ContainerCreating", null));
         }

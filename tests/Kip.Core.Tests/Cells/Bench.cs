@@ -47,10 +47,12 @@ internal sealed class Bench : IAsyncDisposable
     }
 
     public async Task<CellManager> StartAsync(
-        string owner = "owner", Func<ICellDriver, ICellDriver>? driver = null, Func<ICellStore, ICellStore>? store = null, Func<ICellAgentConnector, ICellAgentConnector>? agents = null)
+        string owner = "owner", Func<ICellDriver, ICellDriver>? driver = null, Func<ICellStore, ICellStore>? store = null, Func<ICellAgentConnector, ICellAgentConnector>? agents = null,
+        Func<CellManagerOptions, CellManagerOptions>? options = null)
     {
+        var plain = new CellManagerOptions { Owner = owner, ControllerCa = "pem" };
         var manager = new CellManager(
-            new CellManagerOptions { Owner = owner, ControllerCa = "pem" },
+            options?.Invoke(plain) ?? plain,
             driver?.Invoke(Cloud.CreateDriver(ControllerId)) ?? Cloud.CreateDriver(ControllerId),
             store?.Invoke(Store) ?? Store,
             agents?.Invoke(Cloud.CreateConnector()) ?? Cloud.CreateConnector(),

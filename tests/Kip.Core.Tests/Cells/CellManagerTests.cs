@@ -55,6 +55,58 @@ public class CellManagerTests
     }
 
     [Fact]
+    public async Task AfterPodEnded_CellStillAnswers_AndBeforeForgotten_KeepsTheRecord()
+    {
+        var options = new SimulatedCloudOptions { Script = _ => new PodScript { Default = new ContainerScript { RunTime = TimeSpan.FromSeconds(5), LogLines = ["last words"] } } };
+        await using var bench = await Bench.CreateAsync(options);
+        await bench.RunAsync(async () =>
+        {
+            var log = "";
+            var records = -1;
+            var manager = await bench.StartAsync(options: plain => plain with
+            {
+                AfterPodEnded = async (ended, ct) =>
+                {
+                    await foreach (var entry in ended.ReadLogsAsync(new LogQuery { Container = "main" }, ct))
+                    {
+                        log += System.Text.Encoding.UTF8.GetString(entry.Data.Span);
+                    }
+                },
+                BeforeForgotten = async (ended, ct) =>
+                {
+                    Assert.Empty(bench.Alive);
+                    await Task.Delay(TimeSpan.FromMinutes(1), bench.Clock, ct);
+                    records = (await bench.Store.ListAsync(ct)).Count;
+                },
+            });
+
+            var cell = await manager.RunPodAsync(Bench.NewPod(), default);
+            await cell.Gone;
+
+            Assert.Contains("last words", log, StringComparison.Ordinal);
+            Assert.Equal(1, records);
+            await bench.AssertNothingLeftAsync();
+        });
+    }
+
+    [Fact]
+    public async Task Record_SaysWhetherThePodEverCameToItsCell()
+    {
+        await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions { Plan = _ => InstancePlan.NeverBoots });
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+
+            var lost = await manager.RunPodAsync(Bench.NewPod("lost"), default);
+            await lost.PodEnded;
+
+            Assert.Equal(("BootTimeout", null), (lost.Record.Reason, lost.Record.ClaimedAt));
+            Assert.Same(lost, manager.Find("uid-lost"));
+            await lost.Gone;
+        });
+    }
+
+    [Fact]
     public async Task RunPod_PicksTheCheapestTypeThatFitsPodAndCell()
     {
         await using var bench = await Bench.CreateAsync();

@@ -1,0 +1,220 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using Kip.Cells;
+using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Configuration;
+using Kip.Kubernetes.Informers;
+using Kip.Kubernetes.Objects;
+using Kip.Testing;
+using Kip.VirtualKubelet;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Kip.Bench;
+
+/// <summary>
+/// The virtual node against a real API server, on a simulated cloud that boots in no time. The node is a process of its own, whose
+/// processor time and memory are measured; this one makes the pods and watches.
+/// </summary>
+internal static class NodeBench
+{
+    private const string Node = "bench";
+    private const string Namespace = "default";
+
+    public static async Task RunAsync(string kubeconfig, IReadOnlyList<int> bursts)
+    {
+        Console.WriteLine($"virtual node, simulated cloud, API server 1.20 on the same machine; {Measured.Machine()}");
+        using var host = Start(kubeconfig);
+        var configuration = await KubernetesConfiguration.LoadAsync(kubeconfig, null, TimeProvider.System, default);
+        using var client = new KubernetesClient(configuration, null, TimeProvider.System);
+        using var ending = new CancellationTokenSource();
+        var pods = new Informer<Pod>(client, Resources.Pods, new InformerOptions<Pod> { Namespace = Namespace }, TimeProvider.System, Random.Shared, NullLogger.Instance);
+        var watch = new Watch();
+        pods.Subscribe(watch.See);
+        var watching = pods.RunAsync(ending.Token);
+        await pods.WaitForSyncAsync(default);
+        await BurstAsync(client, watch, host, 20, "warm-up");
+        foreach (var count in bursts)
+        {
+            await BurstAsync(client, watch, host, count, $"{count} at once");
+        }
+
+        await PacedAsync(client, watch, host, 50, 1000);
+        await PacedAsync(client, watch, host, 200, 2000);
+        await ending.CancelAsync();
+        await watching;
+        host.StandardInput.Close();
+        await host.WaitForExitAsync();
+    }
+
+    /// <summary>The process that is measured: a node until its standard input ends.</summary>
+    public static async Task HostAsync(string kubeconfig)
+    {
+        var state = Directory.CreateTempSubdirectory("kip-bench-").FullName;
+        var time = TimeProvider.System;
+        var configuration = await KubernetesConfiguration.LoadAsync(kubeconfig, null, time, default);
+        using var client = new KubernetesClient(configuration, null, time);
+        using var leaseClient = new KubernetesClient(configuration, null, time);
+        using var cloud = new SimulatedCloud(time, new SimulatedCloudOptions
+        {
+            CallTime = TimeSpan.Zero,
+            Plan = static _ => new InstancePlan { RunningAfter = TimeSpan.Zero, AgentReadyAfter = TimeSpan.Zero, TerminationTime = TimeSpan.Zero },
+            Script = static _ => PodScript.Forever,
+            TerminatedVisible = TimeSpan.FromSeconds(1),
+        });
+        await using var node = new VirtualNode(
+            new VirtualNodeOptions { NodeName = Node, HostIdentity = Node, InternalIP = IPAddress.Loopback, KubeletPort = 0, Version = "v1.20.0-kip", Workers = 50 },
+            client,
+            leaseClient,
+            new CellManagerOptions { Owner = Node, ControllerCa = "pem" },
+            cloud.CreateDriver(Node),
+            await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
+            cloud.CreateConnector(),
+            time,
+            NullLoggerFactory.Instance);
+        using var ending = new CancellationTokenSource();
+        var running = node.RunAsync(ending.Token);
+        await await Task.WhenAny(node.Ready, running);
+        Console.WriteLine("ready");
+        await Console.In.ReadToEndAsync();
+        await ending.CancelAsync();
+        await running;
+        Directory.Delete(state, recursive: true);
+    }
+
+    private static Process Start(string kubeconfig)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(NodeBench).Assembly.Location, "node-host", kubeconfig])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        };
+        var host = Process.Start(start) ?? throw new InvalidOperationException("the node did not start");
+        return host.StandardOutput.ReadLine() == "ready" ? host : throw new InvalidOperationException("the node did not become ready");
+    }
+
+    private static async Task BurstAsync(KubernetesClient client, Watch watch, Process host, int count, string what)
+    {
+        var before = Cpu(host);
+        var begin = Stopwatch.GetTimestamp();
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, (i, ct) => CreateAsync(client, watch, $"b{i}", ct));
+        await watch.AllRunAsync(count);
+        var took = Stopwatch.GetElapsedTime(begin);
+        var created = Cpu(host) - before;
+        host.Refresh();
+        var resident = host.WorkingSet64 / 1e6;
+        Print(what, count / took.TotalSeconds, watch.Latencies(), created / count, resident);
+
+        before = Cpu(host);
+        begin = Stopwatch.GetTimestamp();
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
+            await client.DeleteAsync(Resources.Pods, new ObjectKey(Namespace, $"b{i}"), null, ct));
+        await watch.AllGoneAsync();
+        took = Stopwatch.GetElapsedTime(begin);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"  deleted gracefully      {count / took.TotalSeconds,8:0} pods/s                                    {(Cpu(host) - before) / count,6:0.00} ms CPU a pod"));
+    }
+
+    private static async Task PacedAsync(KubernetesClient client, Watch watch, Process host, int perSecond, int count)
+    {
+        var before = Cpu(host);
+        var begin = Stopwatch.GetTimestamp();
+        var creations = new List<Task>();
+        for (var i = 0; i < count; i++)
+        {
+            var due = TimeSpan.FromSeconds((double)i / perSecond) - Stopwatch.GetElapsedTime(begin);
+            if (due > TimeSpan.Zero)
+            {
+                await Task.Delay(due, TimeProvider.System, CancellationToken.None);
+            }
+
+            creations.Add(CreateAsync(client, watch, $"p{i}", default).AsTask());
+        }
+
+        await Task.WhenAll(creations);
+        await watch.AllRunAsync(count);
+        host.Refresh();
+        Print($"paced {perSecond} pods/s", count / Stopwatch.GetElapsedTime(begin).TotalSeconds, watch.Latencies(), (Cpu(host) - before) / count, host.WorkingSet64 / 1e6);
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
+            await client.DeleteAsync(Resources.Pods, new ObjectKey(Namespace, $"p{i}"), new DeleteOptions { GracePeriod = TimeSpan.Zero }, ct));
+        await watch.AllGoneAsync();
+    }
+
+    private static async ValueTask CreateAsync(KubernetesClient client, Watch watch, string name, CancellationToken cancellationToken)
+    {
+        watch.Begin(name);
+        await client.CreateAsync(
+            Resources.Pods,
+            new Pod
+            {
+                Metadata = new ObjectMeta { Namespace = Namespace, Name = name },
+                Spec = new PodSpec
+                {
+                    NodeName = Node,
+                    AutomountServiceAccountToken = false,
+                    Containers = [new Container { Name = "main", Image = "busybox" }],
+                },
+            },
+            cancellationToken);
+    }
+
+    private static double Cpu(Process host)
+    {
+        host.Refresh();
+        return host.TotalProcessorTime.TotalMilliseconds;
+    }
+
+    private static void Print(string what, double rate, List<double> latencies, double cpu, double resident) => Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{what,-24}{rate,10:0} pods/s   p50 {latencies[latencies.Count / 2],7:0.0} ms   p99 {latencies[(int)(latencies.Count * 0.99)],7:0.0} ms   {cpu,6:0.00} ms CPU a pod   {resident,5:0} MB"));
+
+    /// <summary>From just before the call that makes a pod to the watch event that shows it running.</summary>
+    private sealed class Watch
+    {
+        private readonly ConcurrentDictionary<string, long> _begun = new();
+        private readonly ConcurrentDictionary<string, double> _running = new();
+        private readonly ConcurrentDictionary<string, bool> _there = new();
+
+        public void Begin(string name) => _begun[name] = Stopwatch.GetTimestamp();
+
+        public void See(ObjectChange<Pod> change)
+        {
+            var name = change.Key.Name;
+            if (change.New is null)
+            {
+                _there.TryRemove(name, out _);
+                return;
+            }
+
+            _there[name] = true;
+            if (change.New.Status?.Phase == PodPhase.Running && _begun.TryRemove(name, out var begun))
+            {
+                _running[name] = Stopwatch.GetElapsedTime(begun).TotalMilliseconds;
+            }
+        }
+
+        public async Task AllRunAsync(int count)
+        {
+            while (_running.Count < count)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, CancellationToken.None);
+            }
+        }
+
+        public async Task AllGoneAsync()
+        {
+            while (!_there.IsEmpty)
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System, CancellationToken.None);
+            }
+        }
+
+        public List<double> Latencies()
+        {
+            var all = _running.Values.Order().ToList();
+            _running.Clear();
+            return all;
+        }
+    }
+}
