@@ -64,11 +64,11 @@ public sealed class BadInputTests : KipStory
     {
         var run = await Kip.RunPodAsync(Shell(
             "echo ran",
-            "volumes: [{name: data, emptyDir: {}}]",
+            "volumes: [{name: data, nfs: {server: files, path: /}}]",
             "livenessProbe: {exec: {command: ['true']}}"));
 
         Assert.Equal((125, ""), (run.ExitCode, run.Output));
-        Assert.Contains("volumes", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("spec.volumes[0].nfs", run.Errors, StringComparison.Ordinal);
         Assert.Contains("livenessProbe", run.Errors, StringComparison.Ordinal);
     }
 

@@ -254,9 +254,9 @@ internal sealed partial class PodWorker
                     _wake = _time.GetUtcNow() + RelistInterval;
                     Adopt(observation!);
                     Decide(observation!);
-                    Publish();
                     Settle();
-                    SetAlarm();
+                    SetAlarm(); // before others learn of it: what they do next may depend on the time
+                    Publish();
                 }
             },
             countsAsChange: false);
@@ -273,10 +273,10 @@ internal sealed partial class PodWorker
         }
 
         _runtimeTrouble = message;
-        Publish();
         _runtimeDelay = _runtimeDelay * 2 < MaximumRuntimeDelay ? _runtimeDelay * 2 : MaximumRuntimeDelay;
         _wake = _time.GetUtcNow() + _runtimeDelay;
         SetAlarm();
+        Publish();
     }
 
     private void RuntimeAnswered()
