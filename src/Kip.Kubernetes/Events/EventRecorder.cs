@@ -28,6 +28,11 @@ public sealed partial class EventRecorder : IEventRecorder
     private readonly ILogger _log;
     private readonly EventCorrelator _correlator;
     private readonly Channel<RecordedEvent> _waiting;
+    private readonly Lock _normalLock = new();
+    private readonly long _start;
+
+    // When the bucket of normal events will be full again, as time since the start: each event moves it by its share.
+    private TimeSpan _normalFull;
     private long _dropped;
     private long _toldDropped;
 
@@ -46,6 +51,7 @@ public sealed partial class EventRecorder : IEventRecorder
         _timeProvider = timeProvider;
         _random = random;
         _log = log;
+        _start = timeProvider.GetTimestamp();
         _correlator = new EventCorrelator(options);
         _waiting = Channel.CreateBounded<RecordedEvent>(new BoundedChannelOptions(options.Capacity) { SingleReader = true });
     }
@@ -58,9 +64,26 @@ public sealed partial class EventRecorder : IEventRecorder
     {
         ArgumentNullException.ThrowIfNull(involved);
         ArgumentNullException.ThrowIfNull(message);
-        if (!_waiting.Writer.TryWrite(new RecordedEvent(involved, type, reason, Shorten(message), _timeProvider.GetUtcNow())))
+        if ((type == EventType.Normal && !TakeNormal()) || !_waiting.Writer.TryWrite(new RecordedEvent(involved, type, reason, Shorten(message), _timeProvider.GetUtcNow())))
         {
             Interlocked.Increment(ref _dropped);
+        }
+    }
+
+    private bool TakeNormal()
+    {
+        var share = TimeSpan.FromSeconds(1 / _options.NormalPerSecond);
+        lock (_normalLock)
+        {
+            var now = _timeProvider.GetElapsedTime(_start);
+            var full = (_normalFull > now ? _normalFull : now) + share;
+            if (full - now > share * _options.NormalBurst)
+            {
+                return false;
+            }
+
+            _normalFull = full;
+            return true;
         }
     }
 

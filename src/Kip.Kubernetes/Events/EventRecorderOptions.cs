@@ -12,6 +12,15 @@ public sealed record EventRecorderOptions
     /// <summary>Events that may wait to be written; more are dropped and counted. 1,000 by default.</summary>
     public int Capacity { get; init; } = 1000;
 
+    /// <summary>
+    /// Normal events per second in the long run, of all objects together; more are dropped and counted, so that many pods at once do not
+    /// keep the API server from their statuses. Warnings are never dropped for it. 50 by default, as a kubelet's; more than 0.
+    /// </summary>
+    public double NormalPerSecond { get; init; } = 50;
+
+    /// <summary>Normal events that may come at once before <see cref="NormalPerSecond"/> holds. 100 by default, as a kubelet's.</summary>
+    public int NormalBurst { get; init; } = 100;
+
     /// <summary>Events about one object that may be written at once; more only at <see cref="Refill"/>. 25 by default.</summary>
     public int Burst { get; init; } = 25;
 

@@ -142,11 +142,15 @@ internal sealed partial class PodController : IAsyncDisposable
         {
             await StopAsync(tracked, null, cancellationToken).ConfigureAwait(false);
         }
+        else if (tracked.HasEnded)
+        {
+            // It was told how; the cache may not show it yet.
+        }
         else if (tracked.Cell is null)
         {
             await StartAsync(key, tracked, pod, cancellationToken).ConfigureAwait(false);
         }
-        else if (!tracked.HasEnded)
+        else
         {
             await UpdateAsync(tracked, pod, cancellationToken).ConfigureAwait(false);
         }
@@ -160,7 +164,14 @@ internal sealed partial class PodController : IAsyncDisposable
     {
         if (HasRun(pod.Status))
         {
-            // It ran on a cell of which there is no record any more. To run it again might run it twice.
+            // A record goes only after the API server was told how its pod ended: what it says now counts, not what the cache shows.
+            if (await HasEndedAsync(key, tracked.Reference.Uid, cancellationToken).ConfigureAwait(false))
+            {
+                tracked.HasEnded = true;
+                return;
+            }
+
+            // It ran on a cell of which there is no record. To run it again might run it twice.
             const string reason = "CellLost";
             const string message = "the pod's cell is gone and nothing is known of how it ended";
             _events.Warning(tracked.Reference, reason, message);
@@ -266,6 +277,19 @@ internal sealed partial class PodController : IAsyncDisposable
             _statuses.Forget(left.Reference.Uid);
             _lastLogs.Forget(left.Reference.Uid);
             _tracked.GetOrAdd(key, static _ => []).Remove(left);
+        }
+    }
+
+    private async Task<bool> HasEndedAsync(ObjectKey key, string uid, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var pod = await _client.GetAsync(Resources.Pods, key, cancellationToken).ConfigureAwait(false);
+            return pod.Metadata.Uid != uid || pod.Status?.Phase is PodPhase.Succeeded or PodPhase.Failed;
+        }
+        catch (KubernetesApiException e) when (e.IsNotFound)
+        {
+            return true;
         }
     }
 

@@ -35,6 +35,20 @@ public sealed class EventRecorderTests
     });
 
     [Fact]
+    public Task Record_FarTooManyNormalEvents_AreDroppedAndCounted_WarningsAreNot() => RunAsync(async recorder =>
+    {
+        for (var i = 0; i < 150; i++)
+        {
+            recorder.Record(new() { Kind = "Pod", Namespace = "n", Name = $"p{i}" }, EventType.Normal, "Started", "");
+        }
+
+        recorder.Record(Pod.ToReference(), EventType.Warning, "Failed", "");
+
+        Assert.Equal(50, recorder.Dropped);
+        Assert.Single(await WrittenAsync(101), static e => e.Type == EventType.Warning);
+    });
+
+    [Fact]
     public Task Record_ObjectOfTheCluster_IsKeptInDefault() => RunAsync(async recorder =>
     {
         recorder.Record(new() { Kind = "Node", Name = "x" }, EventType.Normal, "Ready", "");
@@ -81,7 +95,7 @@ public sealed class EventRecorderTests
     [Fact]
     public Task Record_TooManyAboutOneObject_AreSilencedOthersAreNot() => RunAsync(async recorder =>
     {
-        for (var i = 0; i < 100; i++)
+        for (var i = 0; i < 90; i++)
         {
             recorder.Record(Pod.ToReference(), EventType.Normal, $"Reason{i}", "x");
         }
