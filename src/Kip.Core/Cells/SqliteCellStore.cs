@@ -21,6 +21,8 @@ public sealed class SqliteCellStore : ICellStore
     private const int ConstraintViolation = 19;
 
     private readonly string _connectionString;
+    private readonly Queue<Write> _waiting = new();
+    private bool _isWriting;
 
     private SqliteCellStore(string connectionString) => _connectionString = connectionString;
 
@@ -84,7 +86,7 @@ public sealed class SqliteCellStore : ICellStore
         var added = record with { Version = 1 };
         try
         {
-            await ExecuteAsync("INSERT INTO cells (id, pod_uid, version, record) VALUES ($id, $pod, 1, $record)", added, 0, cancellationToken)
+            await WriteAsync("INSERT INTO cells (id, pod_uid, version, record) VALUES ($id, $pod, 1, $record)", added, 0, cancellationToken)
                 .ConfigureAwait(false);
         }
         catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
@@ -100,7 +102,7 @@ public sealed class SqliteCellStore : ICellStore
     {
         ArgumentNullException.ThrowIfNull(record);
         var updated = record with { Version = record.Version + 1 };
-        var rows = await ExecuteAsync(
+        var rows = await WriteAsync(
             "UPDATE cells SET version = $version, record = $record, pod_uid = $pod WHERE id = $id AND version = $old",
             updated,
             record.Version,
@@ -111,28 +113,118 @@ public sealed class SqliteCellStore : ICellStore
     }
 
     /// <inheritdoc/>
-    public async Task DeleteAsync(string id, CancellationToken cancellationToken)
+    public Task DeleteAsync(string id, CancellationToken cancellationToken) => WriteAsync(
+        command =>
+        {
+            command.CommandText = "DELETE FROM cells WHERE id = $id";
+            command.Parameters.AddWithValue("$id", id);
+        },
+        cancellationToken);
+
+    private Task<int> WriteAsync(string sql, CellRecord record, long old, CancellationToken cancellationToken)
     {
-        using var connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
-        using var command = connection.CreateCommand();
-        command.CommandText = "DELETE FROM cells WHERE id = $id";
-        command.Parameters.AddWithValue("$id", id);
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        var json = JsonSerializer.Serialize(record, CellsJsonContext.Default.CellRecord);
+        return WriteAsync(
+            command =>
+            {
+#pragma warning disable CA2100 // Only the constants above come here.
+                command.CommandText = sql;
+#pragma warning restore CA2100
+                command.Parameters.AddWithValue("$id", record.Id);
+                command.Parameters.AddWithValue("$pod", record.Pod.Uid);
+                command.Parameters.AddWithValue("$version", record.Version);
+                command.Parameters.AddWithValue("$old", old);
+                command.Parameters.AddWithValue("$record", json);
+            },
+            cancellationToken);
     }
 
-    private async Task<int> ExecuteAsync(string sql, CellRecord record, long old, CancellationToken cancellationToken)
+    /// <summary>Returns how many rows were changed, once that is durable.</summary>
+    private Task<int> WriteAsync(Action<SqliteCommand> describe, CancellationToken cancellationToken)
     {
-        using var connection = await ConnectAsync(cancellationToken).ConfigureAwait(false);
+        cancellationToken.ThrowIfCancellationRequested();
+        var write = new Write(describe);
+        lock (_waiting)
+        {
+            _waiting.Enqueue(write);
+            if (_isWriting)
+            {
+                return write.Rows.Task;
+            }
+
+            _isWriting = true;
+        }
+
+        _ = Task.Run(WriteAll, CancellationToken.None); // it tells each writer how it ended, and throws nothing
+        return write.Rows.Task;
+    }
+
+    // One transaction for all that wait: what takes time is to make it durable, and SQLite has one writer at a time.
+    private void WriteAll()
+    {
+        while (true)
+        {
+            List<Write> batch;
+            lock (_waiting)
+            {
+                if (_waiting.Count == 0)
+                {
+                    _isWriting = false;
+                    return;
+                }
+
+                batch = [.. _waiting];
+                _waiting.Clear();
+            }
+
+            var results = new List<(Write Write, int Rows, SqliteException? Problem)>(batch.Count);
+            try
+            {
+                using var connection = new SqliteConnection(_connectionString);
+                connection.Open();
+                using var transaction = connection.BeginTransaction(deferred: false);
+                foreach (var write in batch)
+                {
+                    results.Add(Execute(connection, transaction, write));
+                }
+
+                transaction.Commit();
+            }
+            catch (Exception e)
+            {
+                // Whatever it was, a full disk for one, nothing of the batch is durable, and each writer has to know.
+                batch.ForEach(write => write.Rows.SetException(e));
+                continue;
+            }
+
+            foreach (var (write, rows, problem) in results)
+            {
+                if (problem is null)
+                {
+                    write.Rows.SetResult(rows);
+                }
+                else
+                {
+                    write.Rows.SetException(problem);
+                }
+            }
+        }
+    }
+
+    // A statement that violates a constraint changes nothing; the others of the transaction stand.
+    private static (Write Write, int Rows, SqliteException? Problem) Execute(SqliteConnection connection, SqliteTransaction transaction, Write write)
+    {
         using var command = connection.CreateCommand();
-#pragma warning disable CA2100 // Only the constants above come here.
-        command.CommandText = sql;
-#pragma warning restore CA2100
-        command.Parameters.AddWithValue("$id", record.Id);
-        command.Parameters.AddWithValue("$pod", record.Pod.Uid);
-        command.Parameters.AddWithValue("$version", record.Version);
-        command.Parameters.AddWithValue("$old", old);
-        command.Parameters.AddWithValue("$record", JsonSerializer.Serialize(record, CellsJsonContext.Default.CellRecord));
-        return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        command.Transaction = transaction;
+        write.Describe(command);
+        try
+        {
+            return (write, command.ExecuteNonQuery(), null);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
+        {
+            return (write, 0, e);
+        }
     }
 
     private async Task<SqliteConnection> ConnectAsync(CancellationToken cancellationToken)
@@ -140,5 +232,10 @@ public sealed class SqliteCellStore : ICellStore
         var connection = new SqliteConnection(_connectionString);
         await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
         return connection;
+    }
+
+    private sealed record Write(Action<SqliteCommand> Describe)
+    {
+        public TaskCompletionSource<int> Rows { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
