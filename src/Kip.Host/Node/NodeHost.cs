@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
@@ -106,7 +107,7 @@ internal static class NodeHost
         Workers = settings.Workers,
     };
 
-    private static Func<System.Security.Cryptography.X509Certificates.X509Certificate2> Files(CertificateFiles files) => () => files.Current;
+    private static Func<X509Certificate2> Files(CertificateFiles files) => () => files.Current;
 
     // That by which this machine reaches the API server, which therefore can reach this machine by it. Nothing is sent.
     private static IPAddress OwnAddress(Uri server)

@@ -165,7 +165,8 @@ internal sealed partial class PodController : IAsyncDisposable
         if (HasRun(pod.Status))
         {
             // A record goes only after the API server was told how its pod ended: what it says now counts, not what the cache shows.
-            if (await HasEndedAsync(key, tracked.Reference.Uid, cancellationToken).ConfigureAwait(false))
+            if (await FindNowAsync(key, tracked.Reference.Uid, cancellationToken).ConfigureAwait(false) is not { } now
+                || now.Status?.Phase is PodPhase.Succeeded or PodPhase.Failed)
             {
                 tracked.HasEnded = true;
                 return;
@@ -265,7 +266,8 @@ internal sealed partial class PodController : IAsyncDisposable
     /// <summary>Ends what is left of a pod that the API server no longer has.</summary>
     private async Task EndDeletedAsync(ObjectKey key, TrackedPod left, CancellationToken cancellationToken)
     {
-        if (left is { Cell: not null, HasEnded: false } && await IsGoneAsync(key, left.Reference.Uid, cancellationToken).ConfigureAwait(false))
+        // A cache that lacks a pod must not cost that pod its life.
+        if (left is { Cell: not null, HasEnded: false } && await FindNowAsync(key, left.Reference.Uid, cancellationToken).ConfigureAwait(false) is null)
         {
             LogDeleted(left.Reference);
             var seconds = left.Pod?.Metadata.DeletionGracePeriodSeconds ?? left.Pod?.Spec.TerminationGracePeriodSeconds;
@@ -280,29 +282,17 @@ internal sealed partial class PodController : IAsyncDisposable
         }
     }
 
-    private async Task<bool> HasEndedAsync(ObjectKey key, string uid, CancellationToken cancellationToken)
+    /// <summary>The pod as the API server has it now, whatever the cache shows; null when it is gone, though another may have its name.</summary>
+    private async Task<Pod?> FindNowAsync(ObjectKey key, string uid, CancellationToken cancellationToken)
     {
         try
         {
             var pod = await _client.GetAsync(Resources.Pods, key, cancellationToken).ConfigureAwait(false);
-            return pod.Metadata.Uid != uid || pod.Status?.Phase is PodPhase.Succeeded or PodPhase.Failed;
+            return pod.Metadata.Uid == uid ? pod : null;
         }
         catch (KubernetesApiException e) when (e.IsNotFound)
         {
-            return true;
-        }
-    }
-
-    // A cache that lacks a pod must not cost that pod its life.
-    private async Task<bool> IsGoneAsync(ObjectKey key, string uid, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return (await _client.GetAsync(Resources.Pods, key, cancellationToken).ConfigureAwait(false)).Metadata.Uid != uid;
-        }
-        catch (KubernetesApiException e) when (e.IsNotFound)
-        {
-            return true;
+            return null;
         }
     }
 
