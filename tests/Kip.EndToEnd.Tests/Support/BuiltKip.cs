@@ -1,23 +1,22 @@
+using Kip.Tests.Support;
+
 namespace Kip.EndToEnd.Tests.Support;
 
 /// <summary>The kip program as <c>./kip</c> and <c>./test</c> build it, and what it needs beside it.</summary>
 internal static class BuiltKip
 {
-    /// <summary>The root of the repository.</summary>
-    public static string Root { get; } = Environment.GetEnvironmentVariable("KIP_TEST_ROOT") is { Length: > 0 } given ? given : FindRoot();
-
-    public static string Program => Path.Combine(Root, "artifacts", "kip", "kip");
+    public static string Program => Path.Combine(Repository.Root, "artifacts", "kip", "kip");
 
     public static string Agent => Environment.GetEnvironmentVariable("KIP_AGENT") is { Length: > 0 } given
         ? given
-        : Path.Combine(Root, "artifacts", "kip", "agent", "kip-agent");
+        : Path.Combine(Repository.Root, "artifacts", "kip", "agent", "kip-agent");
 
     public static IReadOnlyList<string> ImageArchives { get; } =
         Environment.GetEnvironmentVariable("KIP_IMAGE_ARCHIVES") is { Length: > 0 } given
             ? given.Split(':', StringSplitOptions.RemoveEmptyEntries)
-            : [Path.Combine(Root, "artifacts", "images", "pause.tar"), Path.Combine(Root, "artifacts", "images", "busybox.tar")];
+            : [Path.Combine(Repository.Root, "artifacts", "images", "pause.tar"), Path.Combine(Repository.Root, "artifacts", "images", "busybox.tar")];
 
-    public static string Sample(string pod) => Path.Combine(Root, "samples", "pods", pod);
+    public static string Sample(string pod) => Path.Combine(Repository.Root, "samples", "pods", pod);
 
     /// <summary>What stands in the way of driving the real program, or null.</summary>
     public static string? Missing(params string[] tools) =>
@@ -28,15 +27,4 @@ internal static class BuiltKip
 
     private static bool IsInstalled(string tool) =>
         (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Concat(["/usr/sbin", "/sbin"]).Any(d => File.Exists(Path.Combine(d, tool)));
-
-    private static string FindRoot()
-    {
-        var directory = AppContext.BaseDirectory;
-        while (directory is not null && !File.Exists(Path.Combine(directory, "Kip.sln")))
-        {
-            directory = Path.GetDirectoryName(directory);
-        }
-
-        return directory ?? throw new InvalidOperationException($"{AppContext.BaseDirectory} is not in Kip's repository, and KIP_TEST_ROOT is not set");
-    }
 }

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace Kip.Kubernetes.Tests;
+namespace Kip.Tests.Support;
 
 /// <summary>Waits that say what they waited for.</summary>
 internal static class Within
