@@ -96,6 +96,7 @@ internal static class NodeBench
 
     private static async Task BurstAsync(KubernetesClient client, Watch watch, Process host, int count, string what)
     {
+        await SettleAsync(host);
         var before = Cpu(host);
         var begin = Stopwatch.GetTimestamp();
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, (i, ct) => CreateAsync(client, watch, $"b{i}", ct));
@@ -118,6 +119,7 @@ internal static class NodeBench
 
     private static async Task PacedAsync(KubernetesClient client, Watch watch, Process host, int perSecond, int count)
     {
+        await SettleAsync(host);
         var before = Cpu(host);
         var begin = Stopwatch.GetTimestamp();
         var creations = new List<Task>();
@@ -157,6 +159,15 @@ internal static class NodeBench
                 },
             },
             cancellationToken);
+    }
+
+    /// <summary>Waits until the node has nothing left to do from before: cells end after their pods.</summary>
+    private static async Task SettleAsync(Process host)
+    {
+        for (var (before, now) = (0.0, Cpu(host)); now - before > 25; (before, now) = (now, Cpu(host)))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(500), TimeProvider.System, CancellationToken.None);
+        }
     }
 
     private static double Cpu(Process host)

@@ -245,7 +245,8 @@ internal sealed partial class CellReconciler : IDisposable
         var deadline = Record.StateSince + _context.Options.BootTimeout;
         while (true)
         {
-            var instance = Find(await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false));
+            var instances = await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false);
+            var instance = instances.Find(Record.InstanceId);
             if (instance is { State: >= InstanceState.Terminating })
             {
                 throw Ended(instance);
@@ -483,7 +484,8 @@ internal sealed partial class CellReconciler : IDisposable
         {
             // While the agent is connected there is no hurry; once it is not, the instance is the first suspect.
             var eager = _cell.ConnectedAgent is null && Record.State >= CellState.Claimed;
-            var instance = Find(await _context.Watcher.NextAsync(eager, cancellationToken).ConfigureAwait(false));
+            var instances = await _context.Watcher.NextAsync(eager, cancellationToken).ConfigureAwait(false);
+            var instance = instances.Find(Record.InstanceId);
             if (instance is { State: >= InstanceState.Terminating })
             {
                 return Ended(instance);
@@ -580,7 +582,7 @@ internal sealed partial class CellReconciler : IDisposable
                 }
 
                 var instances = await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false);
-                var mine = instances.Where(IsMine).ToList();
+                var mine = instances.OfCell(Record);
                 // One that has ended by itself may have left things that were made with it: the driver is told of each at least once.
                 var due = mine.Where(i => i.State < InstanceState.Terminating || !asked.Contains(i.Id)).Select(static i => i.Id).ToList();
                 if (due.Count > 0)
@@ -627,11 +629,6 @@ internal sealed partial class CellReconciler : IDisposable
             cancellationToken);
 
     // ---- what the steps share
-
-    private Instance? Find(IReadOnlyList<Instance> instances) => instances.FirstOrDefault(i => i.Id == Record.InstanceId);
-
-    private bool IsMine(Instance instance) =>
-        instance.Id == Record.InstanceId || (instance.Tags.TryGetValue(InstanceTags.CellId, out var cell) && cell == Record.Id);
 
     private static CellException Ended(Instance instance) =>
         new("CellLost", $"instance {instance.Id} has ended{(instance.StateReason is { } why ? $": {why}" : "")}");

@@ -10,16 +10,16 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
     private const double Slowdown = 1.4;
 
     private readonly Lock _lock = new();
-    private List<TaskCompletionSource<IReadOnlyList<Instance>>> _waiters = [];
+    private List<TaskCompletionSource<InstanceList>> _waiters = [];
     private TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _eager;
 
     /// <summary>The next complete list whose call begins after this one.</summary>
     /// <param name="eager">As fast as the driver allows; otherwise whenever the next list is due.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task<IReadOnlyList<Instance>> NextAsync(bool eager, CancellationToken cancellationToken)
+    public Task<InstanceList> NextAsync(bool eager, CancellationToken cancellationToken)
     {
-        var waiter = new TaskCompletionSource<IReadOnlyList<Instance>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var waiter = new TaskCompletionSource<InstanceList>(TaskCreationOptions.RunContinuationsAsynchronously);
         lock (_lock)
         {
             _waiters.Add(waiter);
@@ -70,7 +70,7 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
                 eagerPause = TimeSpan.FromTicks((long)Math.Min(eagerPause.Ticks * Slowdown, driver.Description.ListInterval.Ticks * SlowestEager));
             }
 
-            List<TaskCompletionSource<IReadOnlyList<Instance>>> waiters;
+            List<TaskCompletionSource<InstanceList>> waiters;
             lock (_lock)
             {
                 waiters = _waiters;
@@ -83,7 +83,7 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
             {
                 using var timeout = new CancellationTokenSource(callTimeout, time);
                 using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
-                var instances = await driver.ListAsync(bounded.Token).ConfigureAwait(false);
+                var instances = new InstanceList(await driver.ListAsync(bounded.Token).ConfigureAwait(false));
                 foreach (var waiter in waiters)
                 {
                     waiter.TrySetResult(instances);

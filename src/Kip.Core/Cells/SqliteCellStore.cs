@@ -22,6 +22,7 @@ public sealed class SqliteCellStore : ICellStore
 
     private readonly string _connectionString;
     private readonly Queue<Write> _waiting = new();
+    private Writer? _writer; // of the one thread that writes
     private bool _isWriting;
 
     private SqliteCellStore(string connectionString) => _connectionString = connectionString;
@@ -86,8 +87,7 @@ public sealed class SqliteCellStore : ICellStore
         var added = record with { Version = 1 };
         try
         {
-            await WriteAsync("INSERT INTO cells (id, pod_uid, version, record) VALUES ($id, $pod, 1, $record)", added, 0, cancellationToken)
-                .ConfigureAwait(false);
+            await WriteAsync(Statement.Insert, added, 0, cancellationToken).ConfigureAwait(false);
         }
         catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
         {
@@ -102,48 +102,26 @@ public sealed class SqliteCellStore : ICellStore
     {
         ArgumentNullException.ThrowIfNull(record);
         var updated = record with { Version = record.Version + 1 };
-        var rows = await WriteAsync(
-            "UPDATE cells SET version = $version, record = $record, pod_uid = $pod WHERE id = $id AND version = $old",
-            updated,
-            record.Version,
-            cancellationToken).ConfigureAwait(false);
+        var rows = await WriteAsync(Statement.Update, updated, record.Version, cancellationToken).ConfigureAwait(false);
         return rows == 1
             ? updated
             : throw new CellConflictException($"cell {record.Id} was changed by another since version {record.Version}, or is gone");
     }
 
     /// <inheritdoc/>
-    public Task DeleteAsync(string id, CancellationToken cancellationToken) => WriteAsync(
-        command =>
-        {
-            command.CommandText = "DELETE FROM cells WHERE id = $id";
-            command.Parameters.AddWithValue("$id", id);
-        },
-        cancellationToken);
+    public Task DeleteAsync(string id, CancellationToken cancellationToken) =>
+        WriteAsync(new Write(Statement.Delete, id, "", 0, 0, ""), cancellationToken);
 
-    private Task<int> WriteAsync(string sql, CellRecord record, long old, CancellationToken cancellationToken)
+    private Task<int> WriteAsync(Statement statement, CellRecord record, long old, CancellationToken cancellationToken)
     {
         var json = JsonSerializer.Serialize(record, CellsJsonContext.Default.CellRecord);
-        return WriteAsync(
-            command =>
-            {
-#pragma warning disable CA2100 // Only the constants above come here.
-                command.CommandText = sql;
-#pragma warning restore CA2100
-                command.Parameters.AddWithValue("$id", record.Id);
-                command.Parameters.AddWithValue("$pod", record.Pod.Uid);
-                command.Parameters.AddWithValue("$version", record.Version);
-                command.Parameters.AddWithValue("$old", old);
-                command.Parameters.AddWithValue("$record", json);
-            },
-            cancellationToken);
+        return WriteAsync(new Write(statement, record.Id, record.Pod.Uid, record.Version, old, json), cancellationToken);
     }
 
     /// <summary>Returns how many rows were changed, once that is durable.</summary>
-    private Task<int> WriteAsync(Action<SqliteCommand> describe, CancellationToken cancellationToken)
+    private Task<int> WriteAsync(Write write, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var write = new Write(describe);
         lock (_waiting)
         {
             _waiting.Enqueue(write);
@@ -180,12 +158,11 @@ public sealed class SqliteCellStore : ICellStore
             var results = new List<(Write Write, int Rows, SqliteException? Problem)>(batch.Count);
             try
             {
-                using var connection = new SqliteConnection(_connectionString);
-                connection.Open();
-                using var transaction = connection.BeginTransaction(deferred: false);
+                _writer ??= new Writer(_connectionString);
+                using var transaction = _writer.Begin();
                 foreach (var write in batch)
                 {
-                    results.Add(Execute(connection, transaction, write));
+                    results.Add(_writer.Execute(transaction, write));
                 }
 
                 transaction.Commit();
@@ -193,6 +170,8 @@ public sealed class SqliteCellStore : ICellStore
             catch (Exception e)
             {
                 // Whatever it was, a full disk for one, nothing of the batch is durable, and each writer has to know.
+                _writer?.Dispose();
+                _writer = null;
                 batch.ForEach(write => write.Rows.SetException(e));
                 continue;
             }
@@ -211,22 +190,6 @@ public sealed class SqliteCellStore : ICellStore
         }
     }
 
-    // A statement that violates a constraint changes nothing; the others of the transaction stand.
-    private static (Write Write, int Rows, SqliteException? Problem) Execute(SqliteConnection connection, SqliteTransaction transaction, Write write)
-    {
-        using var command = connection.CreateCommand();
-        command.Transaction = transaction;
-        write.Describe(command);
-        try
-        {
-            return (write, command.ExecuteNonQuery(), null);
-        }
-        catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
-        {
-            return (write, 0, e);
-        }
-    }
-
     private async Task<SqliteConnection> ConnectAsync(CancellationToken cancellationToken)
     {
         var connection = new SqliteConnection(_connectionString);
@@ -234,8 +197,89 @@ public sealed class SqliteCellStore : ICellStore
         return connection;
     }
 
-    private sealed record Write(Action<SqliteCommand> Describe)
+    private enum Statement
+    {
+        Insert,
+        Update,
+        Delete,
+    }
+
+    private sealed record Write(Statement Statement, string Id, string PodUid, long Version, long OldVersion, string Record)
     {
         public TaskCompletionSource<int> Rows { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    /// <summary>A connection whose statements are compiled once.</summary>
+    private sealed class Writer : IDisposable
+    {
+        private readonly SqliteConnection _connection;
+        private readonly SqliteCommand[] _commands;
+
+        public Writer(string connectionString)
+        {
+            _connection = new SqliteConnection(connectionString);
+            _connection.Open();
+            _commands =
+            [
+                Prepare("INSERT INTO cells (id, pod_uid, version, record) VALUES ($id, $pod, $version, $record)", "$id", "$pod", "$version", "$record"),
+                Prepare(
+                    "UPDATE cells SET version = $version, record = $record, pod_uid = $pod WHERE id = $id AND version = $old",
+                    "$id", "$pod", "$version", "$record", "$old"),
+                Prepare("DELETE FROM cells WHERE id = $id", "$id"),
+            ];
+        }
+
+        public SqliteTransaction Begin() => _connection.BeginTransaction(deferred: false);
+
+        // A statement that violates a constraint changes nothing; the others of the transaction stand.
+        public (Write Write, int Rows, SqliteException? Problem) Execute(SqliteTransaction transaction, Write write)
+        {
+            var command = _commands[(int)write.Statement];
+            command.Transaction = transaction;
+            foreach (SqliteParameter parameter in command.Parameters)
+            {
+                parameter.Value = parameter.ParameterName switch
+                {
+                    "$id" => write.Id,
+                    "$pod" => write.PodUid,
+                    "$version" => write.Version,
+                    "$old" => write.OldVersion,
+                    _ => write.Record,
+                };
+            }
+
+            try
+            {
+                return (write, command.ExecuteNonQuery(), null);
+            }
+            catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
+            {
+                return (write, 0, e);
+            }
+        }
+
+        public void Dispose()
+        {
+            foreach (var command in _commands)
+            {
+                command.Dispose();
+            }
+
+            _connection.Dispose();
+        }
+
+        private SqliteCommand Prepare(string sql, params ReadOnlySpan<string> parameters)
+        {
+            var command = _connection.CreateCommand();
+#pragma warning disable CA2100 // Only the constants above come here.
+            command.CommandText = sql;
+#pragma warning restore CA2100
+            foreach (var name in parameters)
+            {
+                command.Parameters.Add(new SqliteParameter { ParameterName = name });
+            }
+
+            return command;
+        }
     }
 }

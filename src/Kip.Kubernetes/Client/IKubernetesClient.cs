@@ -52,13 +52,13 @@ public interface IKubernetesClient
     Task<T> ReplaceAsync<T>(ResourceType<T> type, T value, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject;
 
-    /// <summary>Changes an object.</summary>
+    /// <summary>Changes an object. How it is then is not read: whoever wants to know watches or gets it.</summary>
     /// <param name="type">What to change.</param>
     /// <param name="key">Where it is.</param>
     /// <param name="patch">The change.</param>
     /// <param name="subresource">Such as <c>status</c>; the object itself when null.</param>
     /// <param name="cancellationToken">Ends the call.</param>
-    Task<T> PatchAsync<T>(ResourceType<T> type, ObjectKey key, Patch patch, string? subresource, CancellationToken cancellationToken)
+    Task PatchAsync<T>(ResourceType<T> type, ObjectKey key, Patch patch, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject;
 
     /// <summary>Deletes an object, or begins to.</summary>

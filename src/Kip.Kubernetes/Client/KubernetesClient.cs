@@ -159,27 +159,21 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
     }
 
     /// <inheritdoc/>
-    public Task<T> PatchAsync<T>(
+    public Task PatchAsync<T>(
         ResourceType<T> type, ObjectKey key, Patch patch, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject
     {
         ArgumentNullException.ThrowIfNull(type);
         ArgumentNullException.ThrowIfNull(patch);
-        var call = new Call(HttpMethod.Patch, type.ObjectPath(key, subresource), patch.Body, patch.MediaType);
-        return CallAsync(call, type.Json, cancellationToken);
+        return CallAsync(new Call(HttpMethod.Patch, type.ObjectPath(key, subresource), patch.Body, patch.MediaType), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public async Task DeleteAsync<T>(ResourceType<T> type, ObjectKey key, DeleteOptions? options, CancellationToken cancellationToken)
+    public Task DeleteAsync<T>(ResourceType<T> type, ObjectKey key, DeleteOptions? options, CancellationToken cancellationToken)
         where T : class, IKubernetesObject
     {
         ArgumentNullException.ThrowIfNull(type);
-        var call = new Call(HttpMethod.Delete, type.ObjectPath(key, null), DeleteBody.Write(options ?? new DeleteOptions()));
-        using var deadline = new CancellationTokenSource(_options.RequestTimeout, _timeProvider);
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-
-        // The answer is the object or a status, which say nothing more.
-        using var response = await GuardAsync(call, SendWithRetriesAsync(call, ended.Token), cancellationToken);
+        return CallAsync(new Call(HttpMethod.Delete, type.ObjectPath(key, null), DeleteBody.Write(options ?? new DeleteOptions())), cancellationToken);
     }
 
     /// <summary>Closes the connections; what is under way is cut.</summary>
@@ -214,6 +208,21 @@ public sealed class KubernetesClient : IKubernetesClient, IDisposable
         using var deadline = new CancellationTokenSource(_options.RequestTimeout, _timeProvider);
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         return await GuardAsync(call, SendAndReadAsync(call, json, ended.Token), cancellationToken);
+    }
+
+    private async Task CallAsync(Call call, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(_options.RequestTimeout, _timeProvider);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        await GuardAsync(call, SendAndDrainAsync(call, ended.Token), cancellationToken);
+    }
+
+    /// <summary>For an answer that says nothing more. It is read all the same: a stream that is cut costs the server more than one that ends.</summary>
+    private async Task<bool> SendAndDrainAsync(Call call, CancellationToken cancellationToken)
+    {
+        using var response = await SendWithRetriesAsync(call, cancellationToken);
+        await response.Content.CopyToAsync(Stream.Null, cancellationToken);
+        return true;
     }
 
     private async Task<TResult> SendAndReadAsync<TResult>(Call call, JsonTypeInfo<TResult> json, CancellationToken cancellationToken)

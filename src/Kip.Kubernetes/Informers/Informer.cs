@@ -7,7 +7,7 @@ namespace Kip.Kubernetes.Informers;
 /// <summary>
 /// Keeps a copy of the objects that match up to date, by a list and then a watch, and tells of changes. Goes on by itself after
 /// whatever happens to the API server: from where the watch ended if it can, else by a new list, whose differences are told as
-/// changes. The objects are shared: do not change them. Their managed fields are dropped.
+/// changes. The objects are shared: do not change them.
 /// </summary>
 public sealed partial class Informer<T>
     where T : class, IKubernetesObject
@@ -185,7 +185,6 @@ public sealed partial class Informer<T>
     private void Set(T value)
     {
         _type.Stamp(value);
-        value.Metadata.ManagedFields = null;
         lock (_lock)
         {
             var old = _cache.Set(ObjectKey.Of(value), value);

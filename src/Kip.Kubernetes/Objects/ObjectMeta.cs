@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Kip.Kubernetes.Objects;
 
@@ -47,8 +48,13 @@ public sealed class ObjectMeta : ApiObject
     /// <summary>Names that must be removed before the object goes.</summary>
     public List<string>? Finalizers { get; set; }
 
-    /// <summary>Who set which field; carried as it is.</summary>
-    public JsonElement? ManagedFields { get; set; }
+    /// <summary>
+    /// Who set which field, half of what many objects are: left out when an object is read. An API server keeps what it has when an object
+    /// is written without.
+    /// </summary>
+    [JsonInclude]
+    [JsonConverter(typeof(LeftOutConverter))]
+    internal JsonElement? ManagedFields { get; set; }
 }
 
 /// <summary>Names an object that owns another one in the same namespace.</summary>

@@ -13,7 +13,15 @@ public sealed class SimulatedCloud : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly List<Machine> _machines = [];
+    private readonly Dictionary<string, Machine> _byId = [];
     private readonly Dictionary<string, Machine> _byToken = [];
+    private readonly Dictionary<string, Machine> _byAddress = [];
+
+    // Every machine that was ever given a pod.
+    private readonly Dictionary<string, List<Machine>> _byPod = [];
+
+    // Those that a list may still show, in the order of their launch.
+    private readonly List<Machine> _listed = [];
     private readonly Dictionary<(string Type, string Zone, CapacityType CapacityType), int> _capacities = [];
     private readonly Dictionary<CloudAction, TokenBucket> _buckets = [];
     private readonly Dictionary<CloudAction, Queue<CloudFault>> _faults = [];
@@ -264,10 +272,9 @@ public sealed class SimulatedCloud : IDisposable
         lock (_gate)
         {
             var now = Clock.GetUtcNow();
-            return [.. _machines
-                .Where(machine => machine.ControllerId == controllerId
-                    && (machine.IsPlanted || machine.LaunchedAt + Options.ListLag <= now)
-                    && !(machine.EndedAt + Options.TerminatedVisible < now))
+            _listed.RemoveAll(machine => machine.EndedAt + Options.TerminatedVisible < now);
+            return [.. _listed
+                .Where(machine => machine.ControllerId == controllerId && (machine.IsPlanted || machine.LaunchedAt + Options.ListLag <= now))
                 .Select(machine => machine.ToInstance())];
         }
     }
@@ -276,8 +283,13 @@ public sealed class SimulatedCloud : IDisposable
     {
         lock (_gate)
         {
-            foreach (var machine in _machines.Where(machine => instanceIds.Contains(machine.Id)))
+            foreach (var id in instanceIds)
             {
+                if (!_byId.TryGetValue(id, out var machine))
+                {
+                    continue;
+                }
+
                 if (machine.ControllerId == controllerId)
                 {
                     machine.Terminate();
@@ -295,22 +307,29 @@ public sealed class SimulatedCloud : IDisposable
     {
         lock (_gate)
         {
-            return _machines.Find(machine => machine.HasAddress && machine.Address == address && machine.State != InstanceState.Terminated);
+            return _byAddress.TryGetValue(address, out var machine) && machine.HasAddress && machine.State != InstanceState.Terminated ? machine : null;
         }
     }
 
-    /// <summary>Looks whether a pod that an agent is given still runs somewhere else.</summary>
+    /// <summary>Notes that an agent was given a pod, and looks whether the pod still runs somewhere else.</summary>
     internal void CheckOnlyHere(Machine here, string podUid)
     {
         lock (_gate)
         {
-            foreach (var other in _machines)
+            if (!_byPod.TryGetValue(podUid, out var holders))
             {
-                if (other != here && other.Agent.PodUid == podUid && other.Agent.IsPodAlive && other.State != InstanceState.Terminated)
+                _byPod[podUid] = holders = [];
+            }
+
+            foreach (var other in holders)
+            {
+                if (other != here && other.Agent.IsPodAlive && other.State != InstanceState.Terminated)
                 {
                     _violations.Add($"Pod {podUid} was given to {here.Id} while it was still on {other.Id} ({other.State}).");
                 }
             }
+
+            holders.Add(here);
         }
     }
 
@@ -350,6 +369,9 @@ public sealed class SimulatedCloud : IDisposable
             Clock,
             planted);
         _machines.Add(machine);
+        _listed.Add(machine);
+        _byId.Add(machine.Id, machine);
+        _byAddress.Add(machine.Address, machine);
         return machine;
     }
 
@@ -357,7 +379,7 @@ public sealed class SimulatedCloud : IDisposable
     {
         lock (_gate)
         {
-            return _machines.Find(machine => machine.Id == instanceId)
+            return _byId.GetValueOrDefault(instanceId)
                 ?? throw new ArgumentException($"There is no instance {instanceId}.", nameof(instanceId));
         }
     }
@@ -393,18 +415,20 @@ public sealed class SimulatedCloud : IDisposable
 
     private void CheckRoom(LaunchRequest request)
     {
-        var alive = _machines.FindAll(machine => !machine.IsPlanted && machine.State != InstanceState.Terminated);
-        if (Options.Quota is { } quota && alive.Count >= quota)
+        var kind = (request.InstanceType, request.Zone, request.CapacityType);
+        if (Options.Quota is { } quota && CountAlive(static _ => true) >= quota)
         {
             throw new DriverException(DriverErrorKind.Quota, $"The account may have {quota} instances; ask for more.");
         }
 
-        var kind = (request.InstanceType, request.Zone, request.CapacityType);
         if (_capacities.TryGetValue(kind, out var capacity)
-            && alive.Count(machine => (machine.Request.InstanceType, machine.Request.Zone, machine.Request.CapacityType) == kind) >= capacity)
+            && CountAlive(machine => (machine.Request.InstanceType, machine.Request.Zone, machine.Request.CapacityType) == kind) >= capacity)
         {
             throw new DriverException(
                 DriverErrorKind.OutOfCapacity, $"There is no {request.InstanceType} ({request.CapacityType}) left in {request.Zone}.");
         }
     }
+
+    private int CountAlive(Func<Machine, bool> which) =>
+        _machines.Count(machine => !machine.IsPlanted && machine.State != InstanceState.Terminated && which(machine));
 }

@@ -58,7 +58,8 @@ internal sealed partial class NodeController(IKubernetesClient client, NodeDescr
                 async ct =>
                 {
                     var node = await client.GetAsync(Resources.Nodes, _key, ct).ConfigureAwait(false);
-                    return await PatchStatusAsync(description.Status(node.Status, time.GetUtcNow(), hostRunning: false), ct).ConfigureAwait(false);
+                    await PatchStatusAsync(description.Status(node.Status, time.GetUtcNow(), hostRunning: false), ct).ConfigureAwait(false);
+                    return node;
                 },
                 cancellationToken).ConfigureAwait(false);
         }
@@ -92,10 +93,15 @@ internal sealed partial class NodeController(IKubernetesClient client, NodeDescr
         }
 
         var wanted = description.Status(node.Status, now, hostRunning: true);
-        return IsTold(node.Status, wanted, now) ? node : await PatchStatusAsync(wanted, cancellationToken).ConfigureAwait(false);
+        if (!IsTold(node.Status, wanted, now))
+        {
+            await PatchStatusAsync(wanted, cancellationToken).ConfigureAwait(false);
+        }
+
+        return node;
     }
 
-    private Task<Node> PatchStatusAsync(NodeStatus status, CancellationToken cancellationToken) => client.PatchAsync(
+    private Task PatchStatusAsync(NodeStatus status, CancellationToken cancellationToken) => client.PatchAsync(
         Resources.Nodes,
         _key,
         Patch.StrategicMerge(KubernetesJson.SerializeToUtf8(new Node { Status = status }, Resources.Nodes.Json)),

@@ -9,11 +9,13 @@ namespace Kip.VirtualKubelet.Pods;
 
 /// <summary>
 /// Tells the API server how pods are: at once, one call at a time for each pod, the newest status only, and again until it is accepted.
+/// What a pod still waits for is told a moment later, since most often that is over by then.
 /// </summary>
 internal sealed partial class PodStatusWriter : IAsyncDisposable
 {
     private const int ParallelCalls = 64;
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan PendingPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
@@ -26,21 +28,27 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
 
     public PodStatusWriter(IKubernetesClient client, TimeProvider time, ILogger logger) => (_client, _time, _logger) = (client, time, logger);
 
-    /// <summary>This is how the pod is now. The status must not be changed any more.</summary>
+    /// <summary>
+    /// This is how the pod is now; once it was said how it ended, nothing else counts. The status must not be changed any more.
+    /// </summary>
     public void Set(PodReference pod, PodStatus status)
     {
         var entry = _entries.GetOrAdd(pod.Uid, static (_, p) => new Entry(p), pod);
         lock (entry)
         {
-            if (entry.IsGone || ReferenceEquals(entry.Wanted, status))
+            if (entry.IsGone || ReferenceEquals(entry.Wanted, status) || (HasEnded(entry.Wanted) && !HasEnded(status)))
             {
                 return;
             }
 
             entry.Wanted = status;
-            if (entry.Sending.IsCompleted)
+            if (status.Phase is not PodPhase.Pending)
             {
-                entry.Sending = Task.Run(() => SendAsync(entry), _lifetime.Token);
+                Send(entry);
+            }
+            else if (entry.Sending.IsCompleted)
+            {
+                entry.Later ??= _time.CreateTimer(_ => SendNow(entry), null, PendingPause, Timeout.InfiniteTimeSpan);
             }
         }
     }
@@ -53,6 +61,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
             Task sending;
             lock (entry)
             {
+                Send(entry);
                 sending = entry.Sending;
             }
 
@@ -68,6 +77,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
             lock (entry)
             {
                 entry.IsGone = true;
+                entry.StopTimer();
             }
         }
     }
@@ -77,11 +87,29 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         await _lifetime.CancelAsync().ConfigureAwait(false);
         foreach (var entry in _entries.Values)
         {
+            Forget(entry.Pod.Uid);
             await entry.Sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         _lifetime.Dispose();
         _calls.Dispose();
+    }
+
+    private void SendNow(Entry entry)
+    {
+        lock (entry)
+        {
+            Send(entry);
+        }
+    }
+
+    private void Send(Entry entry)
+    {
+        entry.StopTimer();
+        if (!entry.IsGone && entry.Sending.IsCompleted && !ReferenceEquals(entry.Wanted, entry.Told))
+        {
+            entry.Sending = Task.Run(() => SendAsync(entry), _lifetime.Token);
+        }
     }
 
     private async Task SendAsync(Entry entry)
@@ -97,7 +125,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
                 // Only now: what came while this one waited for its turn need not be told.
                 lock (entry)
                 {
-                    status = entry.Wanted;
+                    status = entry.Wanted!;
                 }
 
                 done = await TrySendAsync(entry.Pod, status).ConfigureAwait(false);
@@ -120,6 +148,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
                 if (entry.IsGone || ReferenceEquals(entry.Wanted, status))
                 {
                     // Under the lock, so that the next Set starts a new one.
+                    entry.Told = status;
                     entry.Sending = Task.CompletedTask;
                     return;
                 }
@@ -181,6 +210,8 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         }
     }
 
+    private static bool HasEnded(PodStatus? status) => status?.Phase is PodPhase.Succeeded or PodPhase.Failed;
+
     // The UID makes the API server refuse it for another pod of the same name. A merge leaves what is not said: what no longer holds is said
     // to be null.
     private static byte[] ToPatch(PodReference pod, PodStatus status)
@@ -224,10 +255,20 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
     {
         public PodReference Pod { get; } = pod;
 
-        public PodStatus Wanted { get; set; } = new();
+        public PodStatus? Wanted { get; set; }
+
+        public PodStatus? Told { get; set; }
 
         public Task Sending { get; set; } = Task.CompletedTask;
 
         public bool IsGone { get; set; }
+
+        public ITimer? Later { get; set; }
+
+        public void StopTimer()
+        {
+            Later?.Dispose();
+            Later = null;
+        }
     }
 }

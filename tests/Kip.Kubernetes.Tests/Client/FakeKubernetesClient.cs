@@ -189,7 +189,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
     }
 
-    public async Task<T> PatchAsync<T>(ResourceType<T> type, ObjectKey key, Patch patch, string? subresource, CancellationToken cancellationToken)
+    public async Task PatchAsync<T>(ResourceType<T> type, ObjectKey key, Patch patch, string? subresource, CancellationToken cancellationToken)
         where T : class, IKubernetesObject
     {
         await BeginAsync("patch", cancellationToken);
@@ -201,7 +201,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
                 value[name] = change?.DeepClone();
             }
 
-            return Store(type, KubernetesJson.Deserialize(System.Text.Encoding.UTF8.GetBytes(value.ToJsonString()), type.Json), WatchEventType.Modified);
+            Store(type, KubernetesJson.Deserialize(System.Text.Encoding.UTF8.GetBytes(value.ToJsonString()), type.Json), WatchEventType.Modified);
         }
     }
 

@@ -16,7 +16,7 @@ public sealed class PodTests
     /// <summary>Fields carried as they are whose value is a list.</summary>
     private static readonly HashSet<string> Lists =
     [
-        "topologySpreadConstraints", "resourceClaims", "managedFields", "resourceClaimStatuses", "allocatedResourcesStatus", "restartPolicyRules",
+        "topologySpreadConstraints", "resourceClaims", "resourceClaimStatuses", "allocatedResourcesStatus", "restartPolicyRules",
     ];
 
     [Fact]
@@ -29,6 +29,16 @@ public sealed class PodTests
         Assert.True(JsonNode.DeepEquals(everything, JsonNode.Parse(KubernetesJson.SerializeToUtf8(pod))));
         Assert.Null(pod.Unknown);
         Assert.True(JsonNode.DeepEquals(everything, JsonNode.Parse(KubernetesJson.SerializeToUtf8(KubernetesJson.Clone(pod)))));
+    }
+
+    [Fact]
+    public void Json_ManagedFields_AreLeftOut()
+    {
+        var pod = KubernetesJson.DeserializePod("""{"metadata":{"name":"p","managedFields":[{"manager":"m","fieldsV1":{"f:a":{}}}],"uid":"u"}}"""u8);
+
+        Assert.Equal(("p", "u"), (pod.Metadata.Name, pod.Metadata.Uid));
+        Assert.Null(pod.Metadata.Unknown);
+        Assert.DoesNotContain("managedFields", System.Text.Encoding.UTF8.GetString(KubernetesJson.SerializeToUtf8(pod)), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -57,7 +67,7 @@ public sealed class PodTests
         return type.Kind switch
         {
             JsonTypeInfoKind.Object => new JsonObject(type.Properties
-                .Where(property => !property.IsExtensionData)
+                .Where(property => !property.IsExtensionData && property.Name != "managedFields")
                 .Select(property => KeyValuePair.Create<string, JsonNode?>(
                     property.Name,
                     (name, property.Name) switch
