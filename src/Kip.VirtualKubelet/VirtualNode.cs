@@ -98,7 +98,7 @@ public sealed class VirtualNode : IAsyncDisposable
         _lease = new NodeLease(leaseClient, options.NodeName, options.HostIdentity, time, log);
         var podEvents = new PodEvents(_events);
         _objects = new WatchedObjects(client, time, Random.Shared, loggers.CreateLogger<WatchedObjects>());
-        _resolver = new PodResolver(_objects, podEvents, time, loggers.CreateLogger<PodResolver>());
+        _resolver = new PodResolver(_objects, new ClusterDns(options.ClusterDns, options.ClusterDomain), podEvents, time, loggers.CreateLogger<PodResolver>());
         _controller = new PodController(client, _pods, Cells, _resolver, _statuses, podEvents, _lastLogs, time, log);
     }
 

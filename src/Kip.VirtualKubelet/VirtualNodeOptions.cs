@@ -35,6 +35,15 @@ public sealed class VirtualNodeOptions
     /// <summary>The namespace whose pods are run; empty, the default, for all of them.</summary>
     public string Namespace { get; init; } = "";
 
+    /// <summary>
+    /// DNS servers of pods whose policy is <c>ClusterFirst</c>, at addresses that cells reach: the cluster's DNS service is at one that
+    /// nodes alone reach. Empty, the default, leaves pods the resolver of their cell.
+    /// </summary>
+    public IReadOnlyList<IPAddress> ClusterDns { get; init; } = [];
+
+    /// <summary>The cluster's DNS domain. Default <c>cluster.local</c>.</summary>
+    public string ClusterDomain { get; init; } = "cluster.local";
+
     /// <summary>Labels beside those that every virtual node has.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = new Dictionary<string, string>();
 

@@ -34,7 +34,7 @@ internal sealed record GoFlag(string Name, string Description, bool IsBoolean = 
         new(Kubeconfig, "Kubeconfig file. Default $KUBECONFIG or ~/.kube/config; if there is none, what a pod of the cluster has"),
         new(Namespace, "Run pods of this namespace only. Default all"),
         new(ClusterDomain, "The cluster's DNS domain. Default cluster.local"),
-        new(ClusterDns, "DNS server of pods. Default that of the service kube-system/kube-dns"),
+        new(ClusterDns, "DNS server of pods, at an address that cells reach. Default the cell's own resolver"),
         new(NodeName, "Name of the node. Default $DEFAULTNODE_NAME or virtual-kubelet"),
         new(OperatingSystem, "Linux, which is what cells run"),
         new(Provider, "kip, which is the only one"),

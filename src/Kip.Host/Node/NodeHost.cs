@@ -100,6 +100,8 @@ internal static class NodeHost
         KubeletPort = settings.KubeletPort,
         ServingCertificate = settings.ServingCertificate is var (certificate, key) ? Files(new CertificateFiles(certificate, key)) : null,
         Namespace = settings.Namespace ?? "",
+        ClusterDns = settings.ClusterDns is { } dns ? [dns] : [],
+        ClusterDomain = settings.ClusterDomain,
         Labels = settings.Host.Provider.Kubelet.Labels,
         Taints = settings.Taint is { } taint ? [taint] : [],
         Capacity = settings.Host.Provider.Kubelet.Capacity,

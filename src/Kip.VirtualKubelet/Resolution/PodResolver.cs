@@ -15,15 +15,16 @@ namespace Kip.VirtualKubelet.Resolution;
 internal sealed class PodResolver : IPodResolver, IDisposable
 {
     private readonly IObjectSource _source;
+    private readonly ClusterDns _dns;
     private readonly PodEvents _events;
     private readonly TimeProvider _time;
     private readonly ILogger<PodResolver> _logger;
     private readonly PodDependencies _dependencies;
     private readonly ConcurrentDictionary<ObjectKey, Entry> _entries = new();
 
-    public PodResolver(IObjectSource source, PodEvents events, TimeProvider time, ILogger<PodResolver> logger)
+    public PodResolver(IObjectSource source, ClusterDns dns, PodEvents events, TimeProvider time, ILogger<PodResolver> logger)
     {
-        (_source, _events, _time, _logger) = (source, events, time, logger);
+        (_source, _dns, _events, _time, _logger) = (source, dns, events, time, logger);
         _dependencies = new PodDependencies(source);
         source.Changed += OnChanged;
     }
@@ -48,6 +49,7 @@ internal sealed class PodResolver : IPodResolver, IDisposable
                 EnvironmentResolver.Resolve(pod, container, objects, _events);
             }
 
+            _dns.Apply(resolved.Spec, key.Namespace);
             var tokens = await GetTokensAsync(entry, pod, cancellationToken).ConfigureAwait(false);
             var volumes = (pod.Spec.Volumes ?? [])
                 .Select(volume => VolumeResolver.Resolve(pod, volume, objects, projection => tokens[projection])).OfType<ResolvedVolume>().ToList();

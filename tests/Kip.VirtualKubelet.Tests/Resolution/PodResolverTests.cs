@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using Kip.Agents;
 using Kip.Kubernetes;
@@ -24,11 +25,21 @@ public sealed class PodResolverTests : IDisposable
     {
         _objects = new FakeObjects(_clock);
         _resolver = new PodResolver(
-            _objects, new PodEvents(_recorded), _clock, NullLogger<PodResolver>.Instance);
+            _objects, new ClusterDns([IPAddress.Parse("10.0.0.10")], "cluster.local"), new PodEvents(_recorded), _clock, NullLogger<PodResolver>.Instance);
         _resolver.Changed += _changed.Add;
     }
 
     public void Dispose() => _resolver.Dispose();
+
+    [Fact]
+    public async Task Dns_OfPodWithoutPolicy_IsTheClusters()
+    {
+        var spec = (await ResolveAsync(Pod(env: []))).Pod.Spec;
+
+        Assert.Equal("None", spec.DnsPolicy);
+        Assert.Equal(["10.0.0.10"], spec.DnsConfig!.Nameservers);
+        Assert.Equal(["ns.svc.cluster.local", "svc.cluster.local", "cluster.local"], spec.DnsConfig.Searches);
+    }
 
     [Fact]
     public async Task Environment_OfEverySource_ExpandsInTheKubeletsOrder()

@@ -24,7 +24,7 @@ public sealed class WatchedObjectsTests
         var configuration = await KubernetesConfiguration.LoadAsync(plane.Kubeconfig, null, TimeProvider.System, default);
         using var client = new KubernetesClient(configuration, null, TimeProvider.System);
         await using var source = new WatchedObjects(client, TimeProvider.System, Random.Shared, NullLogger<WatchedObjects>.Instance);
-        using var resolver = new PodResolver(source, new PodEvents(new RecordedEvents()), TimeProvider.System, NullLogger<PodResolver>.Instance);
+        using var resolver = new PodResolver(source, new ClusterDns([], "cluster.local"), new PodEvents(new RecordedEvents()), TimeProvider.System, NullLogger<PodResolver>.Instance);
         var changes = Channel.CreateUnbounded<ObjectKey>();
         resolver.Changed += pod => changes.Writer.TryWrite(pod);
         await plane.ApplyAsync("""
