@@ -133,7 +133,8 @@ internal sealed partial class PodWorker
 
     private void EnforceDeadline(PodContext pod)
     {
-        if (pod.Pod.Spec.ActiveDeadlineSeconds is not { } seconds || pod.Record.Stop is not null)
+        // A pod that is through has kept its deadline, however late that is seen.
+        if (pod.Pod.Spec.ActiveDeadlineSeconds is not { } seconds || pod.Record.Stop is not null || pod.Apps.All(IsDone))
         {
             return;
         }
@@ -141,8 +142,11 @@ internal sealed partial class PodWorker
         var deadline = pod.StartTime.AddSeconds(seconds);
         if (_time.GetUtcNow() >= deadline)
         {
-            pod.BeginStop(
-                _time.GetUtcNow() + pod.Grace, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+            const string reason = "DeadlineExceeded";
+            const string message = "Pod was active on the node longer than the specified deadline";
+            pod.BeginStop(_time.GetUtcNow() + pod.Grace, reason, message);
+            Save();
+            _parts.Board.Event("Normal", reason, message);
         }
         else
         {
