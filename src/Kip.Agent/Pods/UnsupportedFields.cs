@@ -21,8 +21,6 @@ internal static class UnsupportedFields
 
         Add(found, spec.ReadinessGates is { Count: > 0 }, "spec.readinessGates");
         Add(found, spec.RuntimeClassName is { Length: > 0 }, "spec.runtimeClassName");
-        Add(found, spec.SetHostnameAsFQDN == true, "spec.setHostnameAsFQDN");
-        Add(found, spec.Subdomain is { Length: > 0 }, "spec.subdomain");
         Add(found, spec.HostnameOverride is { Length: > 0 }, "spec.hostnameOverride");
         Add(found, spec.Os is { Name: not ("" or "linux") }, "spec.os");
         Add(found, spec.HostUsers == false, "spec.hostUsers");
