@@ -1,3 +1,4 @@
+using Kip.Agent.Probes;
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.State;
 using Kip.Kubernetes;
@@ -56,6 +57,9 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
     /// <summary>It is stopped to be started anew from another image.</summary>
     public bool Replacing { get; set; }
 
+    /// <summary>What its probes say of the newest run that was seen running.</summary>
+    public ContainerHealth Health { get; set; } = ContainerHealth.None();
+
     /// <summary>Why it waits, when that is not the plain order of things.</summary>
     public ContainerStateWaiting? Waiting { get; set; }
 
@@ -85,6 +89,9 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
     public ContainerStateTerminated? LastTerminated { get; private set; } = Read(record.LastTerminated);
 
     public bool IsRunning => Run is { } run && (run.IsRunning || (run.CauseOpen && Terminated is null));
+
+    /// <summary>A probe has had the newest run ended: its exit code says nothing about it.</summary>
+    public bool IsUnhealthy => Health.Failed is not null && Run?.Id == Health.RunId;
 
     /// <summary>The newest run ended with exit code 0.</summary>
     public bool Succeeded => Terminated is { ExitCode: 0 };

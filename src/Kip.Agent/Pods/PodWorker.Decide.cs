@@ -54,6 +54,11 @@ internal sealed partial class PodWorker
                 Ended(slot, newest);
             }
         }
+
+        foreach (var slot in pod.Slots)
+        {
+            FollowHealth(slot);
+        }
     }
 
     private void Ended(ContainerSlot slot, ObservedRun run)
@@ -92,6 +97,7 @@ internal sealed partial class PodWorker
         EnforceDeadline(pod);
         if (pod.Record.Stop is null)
         {
+            StopUnhealthy();
             var volumesReady = DecideVolumes();
             if (pod.Sandbox is null)
             {
@@ -192,7 +198,7 @@ internal sealed partial class PodWorker
             if (slot.Kind == ContainerKind.Sidecar)
             {
                 DecideContainer(slot);
-                if (!begun && !slot.IsRunning)
+                if (!begun && !(slot.IsRunning && slot.Health.Started))
                 {
                     return false;
                 }

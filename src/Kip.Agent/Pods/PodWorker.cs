@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Google.Protobuf;
 using Kip.Agent.Logs;
+using Kip.Agent.Probes;
 using Kip.Agent.Runtime;
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.State;
@@ -22,6 +23,8 @@ internal sealed record PodWorkerParts
     public required PodNetwork Network { get; init; }
 
     public required ImagePuller Images { get; init; }
+
+    public required ContainerActions Actions { get; init; }
 
     public required StateDirectory State { get; init; }
 
@@ -60,6 +63,7 @@ internal sealed partial class PodWorker
     private readonly LogRotation _rotation;
     private readonly ITimer _alarm;
     private PodContext? _pod;
+    private PodStatus? _restored;
     private CancellationToken _lifetime;
     private bool _observing;
     private bool _lookAgain;
@@ -162,6 +166,7 @@ internal sealed partial class PodWorker
         }
 
         _pod = new PodContext(record, ApplyPodRequest.Parser.ParseFrom(record.Apply), _parts.Cell);
+        _restored = _pod.LastStatus;
         if (!record.Status.IsEmpty)
         {
             _parts.Board.Publish(_pod.Uid, record.Status.ToByteArray(), record.Generation);

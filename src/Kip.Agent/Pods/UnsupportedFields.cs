@@ -99,9 +99,6 @@ internal static class UnsupportedFields
         }
 
         Add(found, container.VolumeDevices is { Count: > 0 }, $"{path}.volumeDevices");
-        Add(found, container.LivenessProbe is not null, $"{path}.livenessProbe");
-        Add(found, container.ReadinessProbe is not null, $"{path}.readinessProbe");
-        Add(found, container.StartupProbe is not null, $"{path}.startupProbe");
         Add(found, container.Lifecycle is not null, $"{path}.lifecycle");
         Add(found, container.RestartPolicyRules is not null, $"{path}.restartPolicyRules");
         Add(found, container.Resources?.Claims is { Count: > 0 }, $"{path}.resources.claims");
