@@ -48,7 +48,7 @@ internal sealed class PodContext
 
     /// <summary>Whether the init containers have done their part.</summary>
     public bool Initialized => Apps.Any(slot => slot.Record.Runs > 0)
-        || Inits.All(slot => slot.Kind == ContainerKind.Init ? slot.Succeeded : slot.IsRunning && slot.Health.Started);
+        || Inits.All(slot => slot.Kind == ContainerKind.Init ? slot.Succeeded : slot.IsUp && slot.Health.Started);
 
     /// <summary>A sandbox is being made or stopped.</summary>
     public bool SandboxBusy { get; set; }

@@ -84,7 +84,7 @@ internal static class PodStatusBuilder
 
     private static ContainerStatus Container(ContainerSlot slot, PodPicture picture)
     {
-        var running = slot.IsRunning;
+        var running = slot.IsUp;
         var status = new ContainerStatus
         {
             Name = slot.Name,
@@ -115,7 +115,7 @@ internal static class PodStatusBuilder
 
     private static ContainerState State(ContainerSlot slot, PodPicture picture)
     {
-        if (slot.IsRunning)
+        if (slot.IsUp)
         {
             return new ContainerState
             {

@@ -116,6 +116,10 @@ internal sealed partial class PodWorker
                     foreach (var slot in pod.Apps)
                     {
                         DecideContainer(slot);
+                        if (HoldsBackTheNext(slot))
+                        {
+                            break;
+                        }
                     }
                 }
             }
@@ -198,7 +202,7 @@ internal sealed partial class PodWorker
             if (slot.Kind == ContainerKind.Sidecar)
             {
                 DecideContainer(slot);
-                if (!begun && !(slot.IsRunning && slot.Health.Started))
+                if (!begun && !(slot.IsUp && slot.Health.Started))
                 {
                     return false;
                 }
@@ -231,7 +235,8 @@ internal sealed partial class PodWorker
 
         if (slot.IsRunning)
         {
-            slot.Waiting = null;
+            DecidePostStart(slot);
+            slot.Waiting = slot.IsUp ? null : slot.Waiting;
             if (slot.Run!.Status.Annotations.TryGetValue(PodIdentity.HashAnnotation, out var hash)
                 && hash != PodIdentity.Hash(slot.Spec) && slot.StoppingUntil is null)
             {
@@ -315,6 +320,12 @@ internal sealed partial class PodWorker
     {
         var pod = _pod!;
         var deadline = pod.StopDeadline!.Value;
+        foreach (var slot in pod.Inits.Where(slot => slot.Kind == ContainerKind.Sidecar))
+        {
+            // They hear of the end with the others, and are stopped when it is their turn.
+            BeginPreStop(slot, deadline);
+        }
+
         foreach (var slot in pod.Slots.Where(slot => slot.Kind != ContainerKind.Sidecar && slot.IsRunning))
         {
             StopContainer(slot, deadline, $"Stopping container {slot.Name}");

@@ -39,7 +39,7 @@ internal sealed partial class PodWorker
 
         foreach (var kind in _allProbes)
         {
-            if (ProbeOf(slot.Spec, kind) is { } probe && slot.Health.IsDue(kind) && (!ends || kind == ProbeKind.Readiness))
+            if (ProbeOf(slot.Spec, kind) is { } probe && slot.IsUp && slot.Health.IsDue(kind) && (!ends || kind == ProbeKind.Readiness))
             {
                 BeginProbe(slot, run, kind, probe);
             }

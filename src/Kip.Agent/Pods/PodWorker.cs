@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Google.Protobuf;
+using Kip.Agent.Hooks;
 using Kip.Agent.Logs;
 using Kip.Agent.Probes;
 using Kip.Agent.Runtime;
@@ -60,6 +61,7 @@ internal sealed partial class PodWorker
     private readonly PodFiles _files;
     private readonly PodVolumes _volumes;
     private readonly LastWords _lastWords;
+    private readonly HookRunner _hooks;
     private readonly LogRotation _rotation;
     private readonly ITimer _alarm;
     private PodContext? _pod;
@@ -84,6 +86,7 @@ internal sealed partial class PodWorker
         _volumes = new PodVolumes(parts.Cell, parts.Time);
         _lastWords = new LastWords(_files, parts.Cell);
         _rotation = new LogRotation(parts.Runtime, parts.Time);
+        _hooks = new HookRunner(parts.Actions, parts.Time);
         _alarm = _time.CreateTimer(_ => Post(() => _lookAgain = true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 

@@ -22,6 +22,9 @@ internal readonly record struct ActionOutcome(ActionResult Result, string Output
     /// <summary>The kubelet's limit, in bytes.</summary>
     public const int MaximumOutput = 10 << 10;
 
+    /// <summary>A server answered, if only to say that it does not like the request.</summary>
+    public bool HasAnswer { get; init; }
+
     public bool IsSuccess => Result is ActionResult.Success or ActionResult.Warning;
 
     public static ActionOutcome Success(string output = "") => new(ActionResult.Success, output);

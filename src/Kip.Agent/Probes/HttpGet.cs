@@ -60,7 +60,7 @@ internal sealed class HttpGet(HttpMessageInvoker http)
     {
         >= 200 and < 300 => ActionOutcome.Success(body),
         >= 300 and < 400 => ActionOutcome.Warning($"Probe terminated redirects, Response body: {body}"),
-        _ => ActionOutcome.Failure($"HTTP probe failed with statuscode: {status}"),
+        _ => ActionOutcome.Failure($"HTTP probe failed with statuscode: {status}") with { HasAnswer = true },
     };
 
     private static HttpRequestMessage Request(Uri address, IReadOnlyList<HttpHeader> headers, string userAgent, bool keepHost)
