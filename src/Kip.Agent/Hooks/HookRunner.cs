@@ -9,10 +9,12 @@ internal sealed class HookRunner(ContainerActions actions, TimeProvider time)
     /// <summary>What servers see of hooks.</summary>
     public const string UserAgent = "kube-lifecycle/1.20+";
 
+    /// <summary>Runs a hook to its end.</summary>
     /// <param name="handler">What to do.</param>
     /// <param name="target">The container it belongs to.</param>
     /// <param name="limit">How long it may take; the caller cancels at that time, and what runs in the container is given up soon after.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">The token fired.</exception>
     /// <returns>What went wrong; null when the hook did its part.</returns>
     public async Task<string?> RunAsync(LifecycleHandler handler, ActionTarget target, TimeSpan limit, CancellationToken cancellationToken)
     {

@@ -24,18 +24,22 @@ public sealed class PodWorkerHooksTests
             commands.Enqueue($"{name}: {string.Join(' ', command)}");
             return hook.Task;
         };
-        await harness.ApplyAsync(WorkerHarness.Pod("Always", With(postStart: Exec("greet")), WorkerHarness.Container("next")));
+        var container = With(postStart: Exec("greet"));
+        container.LivenessProbe = new Probe { Exec = new ExecAction { Command = ["probe"] }, PeriodSeconds = 1 };
+        await harness.ApplyAsync(WorkerHarness.Pod("Always", container, WorkerHarness.Container("next")));
 
         var status = await UntilAsync(harness, "the hook", () => !commands.IsEmpty);
         Assert.Equal("Pending", status.Phase);
         Assert.All(status.ContainerStatuses!, container =>
             Assert.Equal(("ContainerCreating", false, false), (container.State!.Waiting?.Reason, container.Ready, container.Started!.Value)));
         Assert.True(harness.Runtime.IsRunning("main"));
+        await harness.AdvanceUntilAsync("some seconds", () => harness.Time.GetUtcNow() > status.StartTime!.Value.AddSeconds(10));
         Assert.DoesNotContain("create next 0", harness.Runtime.CallList());
+        Assert.Equal(["main: greet"], commands);
 
         hook.SetResult(_good);
         await harness.UntilAsync("both to run", status => status.ContainerStatuses!.TrueForAll(container => container is { Ready: true, Started: true }));
-        Assert.Equal(["main: greet"], commands);
+        await harness.AdvanceUntilAsync("a probe", () => commands.Contains("main: probe"));
     }
 
     [Fact]
@@ -213,6 +217,29 @@ public sealed class PodWorkerHooksTests
         await EndAsync(harness);
 
         Assert.Equal(0, tries);
+    }
+
+    [Fact]
+    public async Task PreStop_OverARestartOfTheAgent_IsBegunAnew()
+    {
+        await using var harness = new WorkerHarness();
+        var (tries, hook) = (0, new TaskCompletionSource<ExecSyncResponse>());
+        harness.Runtime.Exec = (_, _) =>
+        {
+            Interlocked.Increment(ref tries);
+            return hook.Task;
+        };
+        await RunAsync(harness, With(preStop: Exec("drain")));
+
+        await harness.StopAsync(1000);
+        await UntilAsync(harness, "the hook", () => Volatile.Read(ref tries) == 1);
+        await harness.RestartAsync();
+        await UntilAsync(harness, "the hook again", () => Volatile.Read(ref tries) == 2);
+        Assert.Empty(Stops(harness));
+        hook.SetResult(_good);
+        await EndAsync(harness);
+
+        Assert.Single(Stops(harness));
     }
 
     [Fact]
