@@ -4,6 +4,7 @@ using Kip.Agent.Enrolment;
 using Kip.Agent.Logging;
 using Kip.Agent.Logs;
 using Kip.Agent.Pods;
+using Kip.Agent.Probes;
 using Kip.Agent.Runtime;
 using Kip.Agent.Server;
 using Kip.Agent.Sessions;
@@ -32,6 +33,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly ImageArchives _archives;
     private readonly RuntimeVersion _version;
     private readonly RuntimeEvents _events;
+    private readonly ContainerActions _actions;
     private readonly PodWorker _worker;
     private readonly ClientCertificates _clients;
     private readonly ContainerSessions _sessions;
@@ -57,11 +59,13 @@ internal sealed partial class AgentHost : IAsyncDisposable
         _events = new RuntimeEvents(_channel, time, _loggers.CreateLogger<RuntimeEvents>());
         _archives = new ImageArchives(
             options.ImageArchives, options.RuntimeEndpoint, runtime, time, _loggers.CreateLogger<ImageArchives>());
+        _actions = new ContainerActions(runtime, time);
         _worker = new PodWorker(new PodWorkerParts
         {
             Runtime = runtime,
             Network = new PodNetwork(options.CniConfigDirectory, runtime, time, _loggers.CreateLogger<PodNetwork>()),
             Images = new ImagePuller(runtime, _board, _archives.Done, time),
+            Actions = _actions,
             State = state,
             Board = _board,
             Cell = new Cell
@@ -127,6 +131,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     {
         await (await _server).DisposeAsync();
         _sessions.Dispose();
+        _actions.Dispose();
         _channel.Dispose();
         _identity.Dispose();
         _loggers.Dispose();

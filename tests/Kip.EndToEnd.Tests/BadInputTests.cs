@@ -65,11 +65,11 @@ public sealed class BadInputTests : KipStory
         var run = await Kip.RunPodAsync(Shell(
             "echo ran",
             "volumes: [{name: data, nfs: {server: files, path: /}}]",
-            "livenessProbe: {exec: {command: ['true']}}"));
+            "lifecycle: {stopSignal: SIGUSR1}"));
 
         Assert.Equal((125, ""), (run.ExitCode, run.Output));
         Assert.Contains("spec.volumes[0].nfs", run.Errors, StringComparison.Ordinal);
-        Assert.Contains("livenessProbe", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("spec.containers[0].lifecycle.stopSignal", run.Errors, StringComparison.Ordinal);
     }
 
     [KipFact]

@@ -1,3 +1,5 @@
+using Kip.Agent.Hooks;
+using Kip.Agent.Probes;
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.State;
 using Kip.Kubernetes;
@@ -56,6 +58,9 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
     /// <summary>It is stopped to be started anew from another image.</summary>
     public bool Replacing { get; set; }
 
+    /// <summary>What its probes say of the newest run that was seen running.</summary>
+    public ContainerHealth Health { get; set; } = ContainerHealth.None();
+
     /// <summary>Why it waits, when that is not the plain order of things.</summary>
     public ContainerStateWaiting? Waiting { get; set; }
 
@@ -86,11 +91,21 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
 
     public bool IsRunning => Run is { } run && (run.IsRunning || (run.CauseOpen && Terminated is null));
 
+    /// <summary>A probe has had the newest run ended: its exit code says nothing about it.</summary>
+    public bool IsUnhealthy => Health.Failed is not null && Run?.Id == Health.RunId;
+
+    /// <summary>It runs, and its postStart hook, if there is one, is through: only then it counts as started.</summary>
+    public bool IsUp => IsRunning && (Spec.Lifecycle?.PostStart is null || Record.PostStarted >= Record.Runs);
+
+    /// <summary>How far the hooks of the newest run are.</summary>
+    public RunHooks Hooks { get; private set; } = new();
+
     /// <summary>The newest run ended with exit code 0.</summary>
     public bool Succeeded => Terminated is { ExitCode: 0 };
 
     public void End(ContainerStateTerminated terminated)
     {
+        Hooks.End();
         Terminated = terminated;
         Record.Terminated = Google.Protobuf.ByteString.CopyFrom(
             KubernetesJson.SerializeToUtf8(terminated, KubernetesJsonContext.Default.ContainerStateTerminated));
@@ -107,6 +122,8 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
 
         Terminated = null;
         Stopped = false;
+        Hooks.End();
+        Hooks = new RunHooks();
         Record.Terminated = Google.Protobuf.ByteString.Empty;
         Record.Runs = attempt + 1;
     }

@@ -24,5 +24,6 @@ internal static class WaitingReason
     public const string CreateContainerConfigError = "CreateContainerConfigError";
     public const string CreateContainerError = "CreateContainerError";
     public const string RunContainerError = "RunContainerError";
+    public const string PostStartHookError = "PostStartHookError";
     public const string CrashLoopBackOff = "CrashLoopBackOff";
 }

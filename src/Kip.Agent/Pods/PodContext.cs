@@ -48,7 +48,7 @@ internal sealed class PodContext
 
     /// <summary>Whether the init containers have done their part.</summary>
     public bool Initialized => Apps.Any(slot => slot.Record.Runs > 0)
-        || Inits.All(slot => slot.Kind == ContainerKind.Init ? slot.Succeeded : slot.IsRunning);
+        || Inits.All(slot => slot.Kind == ContainerKind.Init ? slot.Succeeded : slot.IsUp && slot.Health.Started);
 
     /// <summary>A sandbox is being made or stopped.</summary>
     public bool SandboxBusy { get; set; }
@@ -145,7 +145,7 @@ internal sealed class PodContext
         ContainerKind.Ephemeral => false,
         ContainerKind.Sidecar => true,
         ContainerKind.Init => !slot.Succeeded && RestartPolicy != "Never",
-        _ => RestartPolicy == "Always" || (RestartPolicy == "OnFailure" && !slot.Succeeded),
+        _ => RestartPolicy == "Always" || (RestartPolicy == "OnFailure" && (!slot.Succeeded || slot.IsUnhealthy)),
     };
 
     public PodPicture Picture(string? runtimeTrouble) => new()

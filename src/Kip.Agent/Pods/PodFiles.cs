@@ -68,7 +68,8 @@ internal sealed class PodFiles(StateDirectory state)
             fe00::2	ip6-allrouters
 
             """);
-        text.Append(podIP).Append('\t').Append(SandboxPlan.Hostname(pod)).Append('\n');
+        string?[] names = [PodHostname.FullyQualified(pod), PodHostname.Short(pod)];
+        text.Append(podIP).Append('\t').AppendJoin('\t', names.Where(name => name is not null)).Append('\n');
         foreach (var alias in pod.Spec.HostAliases ?? [])
         {
             text.Append(alias.Ip).Append('\t').AppendJoin('\t', alias.Hostnames ?? []).Append('\n');

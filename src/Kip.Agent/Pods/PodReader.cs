@@ -45,6 +45,10 @@ internal static class PodReader
             throw Invalid($"this version of the agent cannot run a pod with {string.Join(", ", unsupported)}");
         }
 
+        var hostname = PodHostname.ForKernel(pod);
+        Require(
+            hostname.Length <= PodHostname.KernelLength,
+            $"spec.setHostnameAsFQDN: '{hostname}' has {hostname.Length} characters, and a host name may have {PodHostname.KernelLength}");
         var needsAddress = pod.Spec.HostNetwork != true && request.PodAddress.Length > 0;
         Require(!needsAddress || IPAddress.TryParse(request.PodAddress, out _), $"pod_address: '{request.PodAddress}' is no IP address");
         return pod;

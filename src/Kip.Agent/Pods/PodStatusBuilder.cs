@@ -84,7 +84,7 @@ internal static class PodStatusBuilder
 
     private static ContainerStatus Container(ContainerSlot slot, PodPicture picture)
     {
-        var running = slot.IsRunning;
+        var running = slot.IsUp;
         var status = new ContainerStatus
         {
             Name = slot.Name,
@@ -93,18 +93,18 @@ internal static class PodStatusBuilder
             ContainerID = NullIfEmpty(slot.Record.ContainerId),
             RestartCount = slot.RestartCount,
             State = State(slot, picture),
-            // Without probes a container is ready as long as it runs; an init container, once it is through; an ephemeral one, never.
+            // A container is ready as its probes say while it runs; an init container, once it is through; an ephemeral one, never.
             Ready = slot.Kind switch
             {
                 ContainerKind.Init => slot.Succeeded && !running,
                 ContainerKind.Ephemeral => false,
-                _ => running && !picture.Ended,
+                _ => running && !picture.Ended && slot.Health.Ready,
             },
             Started = slot.Kind switch
             {
                 ContainerKind.Init => running,
                 ContainerKind.Ephemeral => null,
-                _ => running && !picture.Ended,
+                _ => running && !picture.Ended && slot.Health.Started,
             },
         };
         var waiting = status.State.Waiting is not null;
@@ -115,7 +115,7 @@ internal static class PodStatusBuilder
 
     private static ContainerState State(ContainerSlot slot, PodPicture picture)
     {
-        if (slot.IsRunning)
+        if (slot.IsUp)
         {
             return new ContainerState
             {
@@ -163,9 +163,9 @@ internal static class PodStatusBuilder
     {
         var complete = phase == "Succeeded";
         var unready = statuses
-            .Concat(inits.Where(init => picture.Slots.First(slot => slot.Name == init.Name).Kind == ContainerKind.Sidecar))
+            .Concat(inits.Where(IsSidecar))
             .Where(status => !status.Ready).Select(status => status.Name).ToList();
-        var uninitialized = inits.Where(init => !init.Ready).Select(init => init.Name).ToList();
+        var uninitialized = inits.Where(init => IsSidecar(init) ? init.Started != true : !init.Ready).Select(init => init.Name).ToList();
         var (reason, message) = unready.Count == 0 && !picture.Ended ? (null, null)
             : complete ? ("PodCompleted", null)
             : phase == "Failed" ? ("PodFailed", null)
@@ -199,6 +199,8 @@ internal static class PodStatusBuilder
         }
 
         return conditions;
+
+        bool IsSidecar(ContainerStatus init) => picture.Slots.First(slot => slot.Name == init.Name).Kind == ContainerKind.Sidecar;
     }
 
     private static PodCondition Condition(string type, bool status, string? reason, string? message) =>

@@ -219,10 +219,16 @@ internal sealed partial class PodWorker
         var remaining = deadline - _time.GetUtcNow();
         slot.StoppingUntil = deadline;
         slot.Stopped = true;
+        slot.Hooks.AbandonPostStart();
+        BeginPreStop(slot, deadline);
+        var preStop = slot.Hooks.PreStop?.Task;
         Begin(
             async token =>
             {
-                await _parts.Runtime.StopContainerAsync(id, remaining > TimeSpan.Zero ? remaining : TimeSpan.Zero, token);
+                var grace = remaining <= TimeSpan.Zero ? TimeSpan.Zero
+                    : preStop is null ? remaining
+                    : await AfterPreStopAsync(preStop, remaining, deadline, token);
+                await _parts.Runtime.StopContainerAsync(id, grace, token);
                 return id;
             },
             (_, error) =>

@@ -54,6 +54,11 @@ internal sealed partial class PodWorker
                 Ended(slot, newest);
             }
         }
+
+        foreach (var slot in pod.Slots)
+        {
+            FollowHealth(slot);
+        }
     }
 
     private void Ended(ContainerSlot slot, ObservedRun run)
@@ -92,6 +97,7 @@ internal sealed partial class PodWorker
         EnforceDeadline(pod);
         if (pod.Record.Stop is null)
         {
+            StopUnhealthy();
             var volumesReady = DecideVolumes();
             if (pod.Sandbox is null)
             {
@@ -110,6 +116,10 @@ internal sealed partial class PodWorker
                     foreach (var slot in pod.Apps)
                     {
                         DecideContainer(slot);
+                        if (HoldsBackTheNext(slot))
+                        {
+                            break;
+                        }
                     }
                 }
             }
@@ -133,7 +143,8 @@ internal sealed partial class PodWorker
 
     private void EnforceDeadline(PodContext pod)
     {
-        if (pod.Pod.Spec.ActiveDeadlineSeconds is not { } seconds || pod.Record.Stop is not null)
+        // A pod that is through has kept its deadline, however late that is seen.
+        if (pod.Pod.Spec.ActiveDeadlineSeconds is not { } seconds || pod.Record.Stop is not null || pod.Apps.All(IsDone))
         {
             return;
         }
@@ -141,8 +152,11 @@ internal sealed partial class PodWorker
         var deadline = pod.StartTime.AddSeconds(seconds);
         if (_time.GetUtcNow() >= deadline)
         {
-            pod.BeginStop(
-                _time.GetUtcNow() + pod.Grace, "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+            const string reason = "DeadlineExceeded";
+            const string message = "Pod was active on the node longer than the specified deadline";
+            pod.BeginStop(_time.GetUtcNow() + pod.Grace, reason, message);
+            Save();
+            _parts.Board.Event("Normal", reason, message);
         }
         else
         {
@@ -188,7 +202,7 @@ internal sealed partial class PodWorker
             if (slot.Kind == ContainerKind.Sidecar)
             {
                 DecideContainer(slot);
-                if (!begun && !slot.IsRunning)
+                if (!begun && !(slot.IsUp && slot.Health.Started))
                 {
                     return false;
                 }
@@ -221,7 +235,8 @@ internal sealed partial class PodWorker
 
         if (slot.IsRunning)
         {
-            slot.Waiting = null;
+            DecidePostStart(slot);
+            slot.Waiting = slot.IsUp ? null : slot.Waiting;
             if (slot.Run!.Status.Annotations.TryGetValue(PodIdentity.HashAnnotation, out var hash)
                 && hash != PodIdentity.Hash(slot.Spec) && slot.StoppingUntil is null)
             {
@@ -305,6 +320,12 @@ internal sealed partial class PodWorker
     {
         var pod = _pod!;
         var deadline = pod.StopDeadline!.Value;
+        foreach (var slot in pod.Inits.Where(slot => slot.Kind == ContainerKind.Sidecar))
+        {
+            // They hear of the end with the others, and are stopped when it is their turn.
+            BeginPreStop(slot, deadline);
+        }
+
         foreach (var slot in pod.Slots.Where(slot => slot.Kind != ContainerKind.Sidecar && slot.IsRunning))
         {
             StopContainer(slot, deadline, $"Stopping container {slot.Name}");

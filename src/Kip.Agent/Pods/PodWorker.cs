@@ -1,6 +1,8 @@
 using System.Threading.Channels;
 using Google.Protobuf;
+using Kip.Agent.Hooks;
 using Kip.Agent.Logs;
+using Kip.Agent.Probes;
 using Kip.Agent.Runtime;
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.State;
@@ -22,6 +24,8 @@ internal sealed record PodWorkerParts
     public required PodNetwork Network { get; init; }
 
     public required ImagePuller Images { get; init; }
+
+    public required ContainerActions Actions { get; init; }
 
     public required StateDirectory State { get; init; }
 
@@ -57,9 +61,11 @@ internal sealed partial class PodWorker
     private readonly PodFiles _files;
     private readonly PodVolumes _volumes;
     private readonly LastWords _lastWords;
+    private readonly HookRunner _hooks;
     private readonly LogRotation _rotation;
     private readonly ITimer _alarm;
     private PodContext? _pod;
+    private PodStatus? _restored;
     private CancellationToken _lifetime;
     private bool _observing;
     private bool _lookAgain;
@@ -80,6 +86,7 @@ internal sealed partial class PodWorker
         _volumes = new PodVolumes(parts.Cell, parts.Time);
         _lastWords = new LastWords(_files, parts.Cell);
         _rotation = new LogRotation(parts.Runtime, parts.Time);
+        _hooks = new HookRunner(parts.Actions, parts.Time);
         _alarm = _time.CreateTimer(_ => Post(() => _lookAgain = true), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -162,6 +169,7 @@ internal sealed partial class PodWorker
         }
 
         _pod = new PodContext(record, ApplyPodRequest.Parser.ParseFrom(record.Apply), _parts.Cell);
+        _restored = _pod.LastStatus;
         if (!record.Status.IsEmpty)
         {
             _parts.Board.Publish(_pod.Uid, record.Status.ToByteArray(), record.Generation);

@@ -6,8 +6,6 @@ namespace Kip.Agent.Pods;
 /// <summary>From a pod to the sandbox its containers share.</summary>
 internal static class SandboxPlan
 {
-    private const int HostnameLength = 63;
-
     public static PodSandboxConfig ToCri(Pod pod, uint attempt, Cell cell)
     {
         var spec = pod.Spec;
@@ -17,8 +15,7 @@ internal static class SandboxPlan
             {
                 Name = PodIdentity.Name(pod), Namespace = PodIdentity.Namespace(pod), Uid = PodIdentity.Uid(pod), Attempt = attempt,
             },
-            // A pod on the cell's network shares the cell's name too.
-            Hostname = spec.HostNetwork == true ? "" : Hostname(pod),
+            Hostname = PodHostname.ForKernel(pod),
             LogDirectory = PodIdentity.LogDirectory(cell.LogDirectory, pod),
             DnsConfig = DnsSettings.ToCri(spec, cell.ResolvConf),
             Labels = { PodIdentity.Labels(pod) },
@@ -61,12 +58,6 @@ internal static class SandboxPlan
             HostIp = port.HostIP ?? "",
             Protocol = port.Protocol switch { "UDP" => Protocol.Udp, "SCTP" => Protocol.Sctp, _ => Protocol.Tcp },
         };
-
-    public static string Hostname(Pod pod)
-    {
-        var name = pod.Spec.Hostname is { Length: > 0 } hostname ? hostname : PodIdentity.Name(pod);
-        return name.Length <= HostnameLength ? name : name[..HostnameLength].TrimEnd('-', '.');
-    }
 
     private static LinuxSandboxSecurityContext SecurityContext(PodSpec spec)
     {

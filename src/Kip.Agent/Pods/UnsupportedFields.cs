@@ -21,8 +21,6 @@ internal static class UnsupportedFields
 
         Add(found, spec.ReadinessGates is { Count: > 0 }, "spec.readinessGates");
         Add(found, spec.RuntimeClassName is { Length: > 0 }, "spec.runtimeClassName");
-        Add(found, spec.SetHostnameAsFQDN == true, "spec.setHostnameAsFQDN");
-        Add(found, spec.Subdomain is { Length: > 0 }, "spec.subdomain");
         Add(found, spec.HostnameOverride is { Length: > 0 }, "spec.hostnameOverride");
         Add(found, spec.Os is { Name: not ("" or "linux") }, "spec.os");
         Add(found, spec.HostUsers == false, "spec.hostUsers");
@@ -33,6 +31,10 @@ internal static class UnsupportedFields
         for (var i = 0; i < (spec.InitContainers?.Count ?? 0); i++)
         {
             OfContainer(found, spec.InitContainers![i], $"spec.initContainers[{i}]");
+            Add(
+                found,
+                spec.InitContainers[i] is { Lifecycle: not null, RestartPolicy: not "Always" },
+                $"spec.initContainers[{i}].lifecycle");
         }
 
         for (var i = 0; i < spec.Containers.Count; i++)
@@ -43,6 +45,7 @@ internal static class UnsupportedFields
         for (var i = 0; i < (spec.EphemeralContainers?.Count ?? 0); i++)
         {
             OfContainer(found, spec.EphemeralContainers![i], $"spec.ephemeralContainers[{i}]");
+            Add(found, spec.EphemeralContainers[i].Lifecycle is not null, $"spec.ephemeralContainers[{i}].lifecycle");
         }
 
         foreach (var (key, value) in pod.Metadata.Annotations ?? [])
@@ -101,10 +104,7 @@ internal static class UnsupportedFields
         }
 
         Add(found, container.VolumeDevices is { Count: > 0 }, $"{path}.volumeDevices");
-        Add(found, container.LivenessProbe is not null, $"{path}.livenessProbe");
-        Add(found, container.ReadinessProbe is not null, $"{path}.readinessProbe");
-        Add(found, container.StartupProbe is not null, $"{path}.startupProbe");
-        Add(found, container.Lifecycle is not null, $"{path}.lifecycle");
+        Add(found, container.Lifecycle?.StopSignal is { Length: > 0 }, $"{path}.lifecycle.stopSignal");
         Add(found, container.RestartPolicyRules is not null, $"{path}.restartPolicyRules");
         Add(found, container.Resources?.Claims is { Count: > 0 }, $"{path}.resources.claims");
         Devices(found, container.Resources?.Limits?.Keys, $"{path}.resources.limits");

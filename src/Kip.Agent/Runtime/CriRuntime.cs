@@ -59,6 +59,9 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
 
     private readonly Method<ExecRequest, ExecResponse> _exec = Runtime("Exec", ExecRequest.Parser, ExecResponse.Parser);
 
+    private readonly Method<ExecSyncRequest, ExecSyncResponse> _execSync =
+        Runtime("ExecSync", ExecSyncRequest.Parser, ExecSyncResponse.Parser);
+
     private readonly Method<AttachRequest, AttachResponse> _attach = Runtime("Attach", AttachRequest.Parser, AttachResponse.Parser);
 
     private readonly Method<ListContainerStatsRequest, ListContainerStatsResponse> _listContainerStats =
@@ -155,6 +158,15 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
 
     public async Task<Uri> ExecAsync(ExecRequest request, CancellationToken cancellationToken) =>
         new((await Call(_exec, request, Query, cancellationToken)).Url);
+
+    public Task<ExecSyncResponse> ExecSyncAsync(
+        string containerId, IReadOnlyList<string> command, TimeSpan timeout, TimeSpan slack, CancellationToken cancellationToken)
+    {
+        var seconds = Math.Max(1, (long)Math.Ceiling(timeout.TotalSeconds));
+        var request = new ExecSyncRequest { ContainerId = containerId, Timeout = seconds };
+        request.Cmd.AddRange(command);
+        return Call(_execSync, request, TimeSpan.FromSeconds(seconds) + slack, cancellationToken);
+    }
 
     public async Task<Uri> AttachAsync(AttachRequest request, CancellationToken cancellationToken) =>
         new((await Call(_attach, request, Query, cancellationToken)).Url);

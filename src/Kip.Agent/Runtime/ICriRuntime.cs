@@ -56,6 +56,15 @@ internal interface ICriRuntime
     /// <summary>Prepares a command; it runs once somebody speaks SPDY to the address that this returns.</summary>
     Task<Uri> ExecAsync(ExecRequest request, CancellationToken cancellationToken);
 
+    /// <summary>Runs a command to its end; DeadlineExceeded when it takes longer than the time-out, and is killed then.</summary>
+    /// <param name="containerId">A container that runs.</param>
+    /// <param name="command">The command and its arguments.</param>
+    /// <param name="timeout">Counted in whole seconds, of which there is at least one.</param>
+    /// <param name="slack">How long the runtime itself may take beyond that.</param>
+    /// <param name="cancellationToken">Gives up waiting; the command goes on until its time is over.</param>
+    Task<ExecSyncResponse> ExecSyncAsync(
+        string containerId, IReadOnlyList<string> command, TimeSpan timeout, TimeSpan slack, CancellationToken cancellationToken);
+
     /// <summary>Prepares to join a container's streams, at the address that this returns.</summary>
     Task<Uri> AttachAsync(AttachRequest request, CancellationToken cancellationToken);
 

@@ -45,6 +45,27 @@ public sealed class PodReaderTests
         Assert.Equal("spec.volumes: the contents of 'v', which come from API objects, are missing", error.Status.Detail);
     }
 
+    [Theory]
+    [InlineData(64, null, true)]
+    [InlineData(65, null, false)]
+    [InlineData(65, true, true)]
+    public void Read_WithAnFqdnAsHostname_TakesWhatTheKernelTakes(int length, bool? hostNetwork, bool isGood)
+    {
+        const string rest = ".web.default.svc.cluster.local";
+        var pod = new Pod
+        {
+            Metadata = new() { Name = new string('p', length - rest.Length), Uid = "u" },
+            Spec = new() { Subdomain = "web", SetHostnameAsFQDN = true, HostNetwork = hostNetwork, Containers = [new() { Name = "a" }] },
+        };
+        var request = new ApplyPodRequest { Pod = ByteString.CopyFrom(Kip.Kubernetes.KubernetesJson.SerializeToUtf8(pod)) };
+
+        var error = Record.Exception(() => PodReader.Read(request));
+
+        Assert.Equal(
+            isGood ? null : $"spec.setHostnameAsFQDN: '{pod.Metadata.Name}{rest}' has 65 characters, and a host name may have 64",
+            (error as RpcException)?.Status.Detail);
+    }
+
     private static ApplyPodRequest Request(string path, int mode, long owner) => new()
     {
         Volumes = { new ResolvedVolume { Name = "v", Files = { new ResolvedFile { Path = path, Mode = mode, Owner = owner, Data = ByteString.Empty } } } },

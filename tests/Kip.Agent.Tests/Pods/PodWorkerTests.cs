@@ -431,21 +431,6 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
-    public async Task Deadline_ThatPasses_FailsThePod()
-    {
-        await using var harness = new WorkerHarness();
-        var pod = WorkerHarness.Pod("Always", WorkerHarness.Container());
-        pod.Spec.ActiveDeadlineSeconds = 60;
-        await harness.ApplyAsync(pod);
-        await harness.UntilAsync("Running", status => status.Phase == "Running");
-
-        harness.Time.Advance(TimeSpan.FromSeconds(61));
-        var ended = await harness.UntilAsync("the end", status => status.Phase == "Failed");
-
-        Assert.Equal("DeadlineExceeded", ended.Reason);
-    }
-
-    [Fact]
     public async Task Generation_OverRestarts_Grows()
     {
         await using var harness = new WorkerHarness();

@@ -12,8 +12,8 @@ public sealed class UnsupportedFieldsTests
     [InlineData("""{"volumes":[{"name":"v","downwardAPI":{"items":[{"path":"p","fieldRef":{"fieldPath":"spec.x"}}]}}],"containers":[{"name":"a"}]}""", "spec.volumes[0].downwardAPI.items[0].fieldRef")]
     [InlineData("""{"containers":[{"name":"a"},{"name":"b","volumeMounts":[{"name":"v","recursiveReadOnly":"Enabled"}]}]}""", "spec.containers[1].volumeMounts[0].recursiveReadOnly")]
     [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"resourceFieldRef":{"resource":"limits.gpu"}}}]}]}""", "spec.containers[0].env[0].valueFrom.resourceFieldRef")]
-    [InlineData("""{"containers":[{"name":"a","livenessProbe":{}}]}""", "spec.containers[0].livenessProbe")]
     [InlineData("""{"initContainers":[{"name":"i","lifecycle":{}}],"containers":[{"name":"a"}]}""", "spec.initContainers[0].lifecycle")]
+    [InlineData("""{"containers":[{"name":"a","lifecycle":{"stopSignal":"SIGUSR1"}}]}""", "spec.containers[0].lifecycle.stopSignal")]
     [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"secretKeyRef":{"key":"k"}}}]}]}""", "spec.containers[0].env[0].valueFrom")]
     [InlineData("""{"containers":[{"name":"a","envFrom":[{"prefix":"x"}]}]}""", "spec.containers[0].envFrom")]
     [InlineData("""{"containers":[{"name":"a","resources":{"limits":{"nvidia.com/gpu":"1"}}}]}""", "spec.containers[0].resources.limits[nvidia.com/gpu]")]
@@ -36,6 +36,13 @@ public sealed class UnsupportedFieldsTests
         {"nodeSelector":{"a":"b"},"tolerations":[{"key":"k"}],"affinity":{},"priority":1,"topologySpreadConstraints":[],"schedulerName":"s",
          "serviceAccountName":"default","preemptionPolicy":"Never","enableServiceLinks":true,
          "containers":[{"name":"a","env":[{"name":"IP","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}]}]}
+        """));
+
+    [Fact]
+    public void Find_WithHooks_FindsNothing() => Assert.Empty(Find("""
+        {"subdomain":"s","setHostnameAsFQDN":true,"activeDeadlineSeconds":1,
+         "initContainers":[{"name":"i","restartPolicy":"Always","lifecycle":{"preStop":{"sleep":{"seconds":1}}}}],
+         "containers":[{"name":"a","lifecycle":{"postStart":{"exec":{"command":["a"]}},"preStop":{"tcpSocket":{"port":1}}}}]}
         """));
 
     private static List<string> Find(string spec) =>

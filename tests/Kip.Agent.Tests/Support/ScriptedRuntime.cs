@@ -28,6 +28,10 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
     /// <summary>The exit code that SIGTERM brings about; null when the container ignores it.</summary>
     public Func<string, int?> OnTerminate { get; set; } = _ => 143;
 
+    /// <summary>Gives the result of a command in a container, by name.</summary>
+    public Func<string, IReadOnlyList<string>, Task<ExecSyncResponse>> Exec { get; set; } =
+        (_, _) => Task.FromResult(new ExecSyncResponse());
+
     public Image? Image { get; set; }
 
     public int Runs(string name) => With(() => _containers.Values.Count(container => container.Config.Metadata.Name == name));
@@ -211,6 +215,19 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
     public Task<string?> NetworkNamespaceAsync(string sandboxId, CancellationToken cancellationToken) => Answer<string?>(() => null);
 
     public Task<Uri> ExecAsync(ExecRequest request, CancellationToken cancellationToken) => throw new NotSupportedException("no streams here");
+
+    public async Task<ExecSyncResponse> ExecSyncAsync(
+        string containerId, IReadOnlyList<string> command, TimeSpan timeout, TimeSpan slack, CancellationToken cancellationToken)
+    {
+        var result = await Answer(() =>
+        {
+            var (_, config, status) = _containers[containerId];
+            return status.State == ContainerState.ContainerRunning
+                ? Exec(config.Metadata.Name, command)
+                : throw new RpcException(StatusCode.Unknown, "container is not running");
+        });
+        return await result.WaitAsync(cancellationToken);
+    }
 
     public Task<Uri> AttachAsync(AttachRequest request, CancellationToken cancellationToken) => throw new NotSupportedException("no streams here");
 

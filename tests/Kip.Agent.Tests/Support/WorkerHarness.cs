@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Kip.Agent.Pods;
+using Kip.Agent.Probes;
 using Kip.Agent.State;
 using Kip.Agent.Status;
 using Kip.Agents.Protocol;
@@ -18,6 +19,7 @@ internal sealed class WorkerHarness : IAsyncDisposable
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(3);
     private readonly string _directory = System.IO.Directory.CreateTempSubdirectory("kip-worker-test-").FullName;
     private readonly List<PodEvent> _events = [];
+    private readonly ContainerActions _actions;
     private CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
     private Task _watching = Task.CompletedTask;
@@ -28,6 +30,7 @@ internal sealed class WorkerHarness : IAsyncDisposable
     {
         Runtime = new ScriptedRuntime(Time);
         Runtime.AddImage("docker.io/library/app:1");
+        _actions = new ContainerActions(Runtime, Time);
         Start();
     }
 
@@ -131,6 +134,7 @@ internal sealed class WorkerHarness : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await EndAsync();
+        _actions.Dispose();
         System.IO.Directory.Delete(_directory, recursive: true);
     }
 
@@ -161,6 +165,7 @@ internal sealed class WorkerHarness : IAsyncDisposable
             Network = new PodNetwork(
                 Path.Combine(_directory, "cni"), Runtime, Time, NullLogger<PodNetwork>.Instance, FakeSysctls()),
             Images = new ImagePuller(Runtime, board, Task.CompletedTask, Time),
+            Actions = _actions,
             State = new StateDirectory(Path.Combine(_directory, "state")),
             Board = board,
             Cell = new Cell
