@@ -91,7 +91,7 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
     public bool IsRunning => Run is { } run && (run.IsRunning || (run.CauseOpen && Terminated is null));
 
     /// <summary>A probe has had the newest run ended: its exit code says nothing about it.</summary>
-    public bool IsUnhealthy => Health.Failed is not null && Run?.Id == Health.RunId;
+    public bool EndedByProbe => Health.Condemned && Run?.Id == Health.RunId;
 
     /// <summary>The newest run ended with exit code 0.</summary>
     public bool Succeeded => Terminated is { ExitCode: 0 };

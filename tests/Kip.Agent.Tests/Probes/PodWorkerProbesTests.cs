@@ -66,6 +66,24 @@ public sealed class PodWorkerProbesTests
     }
 
     [Fact]
+    public async Task Liveness_FailsBecauseTheContainerIsThrough_IsNoReasonToRestart()
+    {
+        await using var harness = Harness();
+        harness.Runtime.Exec = (_, _) =>
+        {
+            harness.Runtime.Exit("main", 0);
+            return Task.FromResult(new ExecSyncResponse { ExitCode = 1 });
+        };
+        var container = WorkerHarness.Container();
+        container.LivenessProbe = Exec("live", failures: 1);
+        await harness.ApplyAsync(WorkerHarness.Pod("OnFailure", container));
+
+        await harness.UntilAsync("the end", status => status.Phase == "Succeeded");
+
+        Assert.Equal(1, harness.Runtime.Runs("main"));
+    }
+
+    [Fact]
     public async Task Liveness_CannotBeCarriedOut_SaysSoAndHarmsNothing()
     {
         await using var harness = Harness();
