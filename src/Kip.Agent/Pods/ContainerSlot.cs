@@ -92,7 +92,7 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
     public bool IsRunning => Run is { } run && (run.IsRunning || (run.CauseOpen && Terminated is null));
 
     /// <summary>A probe has had the newest run ended: its exit code says nothing about it.</summary>
-    public bool IsUnhealthy => Health.Failed is not null && Run?.Id == Health.RunId;
+    public bool EndedByProbe => Health.Condemned && Run?.Id == Health.RunId;
 
     /// <summary>It runs, and its postStart hook, if there is one, is through: only then it counts as started.</summary>
     public bool IsUp => IsRunning && (Spec.Lifecycle?.PostStart is null || Record.PostStarted >= Record.Runs);

@@ -145,7 +145,7 @@ internal sealed class PodContext
         ContainerKind.Ephemeral => false,
         ContainerKind.Sidecar => true,
         ContainerKind.Init => !slot.Succeeded && RestartPolicy != "Never",
-        _ => RestartPolicy == "Always" || (RestartPolicy == "OnFailure" && (!slot.Succeeded || slot.IsUnhealthy)),
+        _ => RestartPolicy == "Always" || (RestartPolicy == "OnFailure" && (!slot.Succeeded || slot.EndedByProbe)),
     };
 
     public PodPicture Picture(string? runtimeTrouble) => new()

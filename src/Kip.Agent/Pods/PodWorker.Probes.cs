@@ -8,6 +8,7 @@ namespace Kip.Agent.Pods;
 /// <summary>Probes: each checks beside the loop as long as its container runs; what it finds comes back through the inbox.</summary>
 internal sealed partial class PodWorker
 {
+    private const long LongestGraceSeconds = 1_000_000;
     private static readonly ProbeKind[] _allProbes = Enum.GetValues<ProbeKind>();
 
     /// <summary>Begins the probes that are due, and ends those of containers that do not run any more.</summary>
@@ -100,7 +101,7 @@ internal sealed partial class PodWorker
     {
         var pod = _pod!;
         var address = pod.Pod.Spec.HostNetwork == true ? _parts.Cell.HostIP : pod.PodIP;
-        return new ActionTarget(runId, address, slot.Spec.Ports ?? []);
+        return new ActionTarget(runId, address.Length > 0 ? address : "127.0.0.1", slot.Spec.Ports ?? []);
     }
 
     /// <summary>Ends containers that a probe has found unhealthy.</summary>
@@ -115,11 +116,14 @@ internal sealed partial class PodWorker
                 continue;
             }
 
-            var grace = ProbeOf(slot.Spec, kind)?.TerminationGracePeriodSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : pod.Grace;
+            var grace = ProbeOf(slot.Spec, kind)?.TerminationGracePeriodSeconds is { } seconds
+                ? TimeSpan.FromSeconds(Math.Min(seconds, LongestGraceSeconds))
+                : pod.Grace;
             var what = $"failed {(kind == ProbeKind.Startup ? "startup" : "liveness")} probe";
             var why = slot.Kind == ContainerKind.Sidecar ? $"Init container {slot.Name} {what}"
                 : pod.RestartPolicy == "Never" ? $"Container {slot.Name} {what}"
                 : $"Container {slot.Name} {what}, will be restarted";
+            slot.Health.Condemned = true;
             StopContainer(slot, _time.GetUtcNow() + grace, why);
         }
     }

@@ -35,6 +35,9 @@ internal sealed class ContainerHealth
     /// <summary>The probe for which it is to be ended; null when it may go on.</summary>
     public ProbeKind? Failed { get; private set; }
 
+    /// <summary>It was told to end because of that.</summary>
+    public bool Condemned { get; set; }
+
     /// <summary>Takes over what a probe has found.</summary>
     public void Take(ProbeKind kind, bool succeeded, Container container)
     {

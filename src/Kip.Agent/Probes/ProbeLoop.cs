@@ -29,13 +29,15 @@ internal sealed class ProbeLoop(
     /// <param name="cancellationToken">The container has ended.</param>
     public async Task RunAsync(DateTimeOffset started, CancellationToken cancellationToken)
     {
-        await WaitUntilAsync(started + settings.InitialDelay, cancellationToken);
+        // Never more than the delay, whatever has become of the clock since.
+        var delay = started + settings.InitialDelay - time.GetUtcNow();
+        await WaitAsync(delay < settings.InitialDelay ? delay : settings.InitialDelay, cancellationToken);
         bool? verdict = null;
         bool? last = null;
         var inARow = 0;
         while (true)
         {
-            var next = time.GetUtcNow() + settings.Period;
+            var begun = time.GetTimestamp();
             if (await CheckAsync(cancellationToken) is { } succeeded)
             {
                 inARow = succeeded == last ? inARow + 1 : 1;
@@ -51,7 +53,7 @@ internal sealed class ProbeLoop(
                 }
             }
 
-            await WaitUntilAsync(next, cancellationToken);
+            await WaitAsync(settings.Period - time.GetElapsedTime(begun), cancellationToken);
         }
     }
 
@@ -82,9 +84,6 @@ internal sealed class ProbeLoop(
         }
     }
 
-    private Task WaitUntilAsync(DateTimeOffset due, CancellationToken cancellationToken)
-    {
-        var rest = due - time.GetUtcNow();
-        return rest > TimeSpan.Zero ? Task.Delay(rest, time, cancellationToken) : Task.CompletedTask;
-    }
+    private Task WaitAsync(TimeSpan rest, CancellationToken cancellationToken) =>
+        rest > TimeSpan.Zero ? Task.Delay(rest, time, cancellationToken) : Task.CompletedTask;
 }
