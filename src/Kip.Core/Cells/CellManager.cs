@@ -5,6 +5,7 @@ using Kip.Drivers;
 using Kip.Kubernetes.Objects;
 using Kip.Pods;
 using Kip.Sizing;
+using Kip.Sizing.Compatibility;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Cells;
@@ -101,8 +102,8 @@ public sealed partial class CellManager : IAsyncDisposable
             return known.Cell;
         }
 
-        var request = ReadRequest(pod);
         var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
+        var request = ReadRequest(pod, catalog);
         var chosen = InstanceSelector.First(request, catalog, _context.Refusals) ?? throw NothingFits(request, catalog);
         var now = _context.Time.GetUtcNow();
         var record = await _context.Store.AddAsync(
@@ -201,7 +202,7 @@ public sealed partial class CellManager : IAsyncDisposable
         return cell;
     }
 
-    private CellRequest ReadRequest(Pod pod)
+    private CellRequest ReadRequest(Pod pod, InstanceCatalog catalog)
     {
         var request = PodRequirements.Read(pod, out var errors, out _);
         if (errors.Count > 0)
@@ -209,7 +210,17 @@ public sealed partial class CellManager : IAsyncDisposable
             throw new CellException("InvalidPod", string.Join("; ", errors));
         }
 
-        return request with { Overhead = _context.Options.CellOverhead };
+        if (request.DedicatedHost)
+        {
+            // Better no cell than one beside others.
+            throw new CellException("Unsupported", $"{PodAnnotations.Prefix}launch-type: dedicated hosts are not to be had from {_context.Driver.Description.Name}");
+        }
+
+        request = request with { Overhead = _context.Options.CellOverhead };
+        return _context.Options.SizingRule == SizingRule.Kubernetes
+            ? request
+            : GoKipSelector.Name(request, pod, _context.Options.DefaultInstanceType, catalog)
+                ?? throw new CellException("NoInstanceType", "no instance type has what the pod asks for, by the rule of the Go Kip");
     }
 
     private static CellException NothingFits(CellRequest request, InstanceCatalog catalog)

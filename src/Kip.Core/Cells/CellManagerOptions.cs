@@ -27,6 +27,12 @@ public sealed record CellManagerOptions
     /// </summary>
     public ResourceRequest CellOverhead { get; init; } = ResourceRequest.CellOverhead;
 
+    /// <summary>By which rule instance types are chosen.</summary>
+    public SizingRule SizingRule { get; init; }
+
+    /// <summary>With <see cref="SizingRule.GoKip"/>, the type of pods that ask for nothing; null for the cheapest there is.</summary>
+    public string? DefaultInstanceType { get; init; }
+
     /// <summary>Bound of one cloud call. Default 1 minute.</summary>
     public TimeSpan CloudCallTimeout { get; init; } = TimeSpan.FromMinutes(1);
 

@@ -6,6 +6,7 @@ using Kip.Host.Terminal;
 using Kip.Kubernetes.Objects;
 using Kip.Pods;
 using Kip.Sizing;
+using Kip.Sizing.Compatibility;
 
 namespace Kip.Host.Commands;
 
@@ -22,7 +23,13 @@ internal static class ExplainCommand
         var output = new Option<string>("--output", "-o") { Description = "text or json", DefaultValueFactory = static _ => "text" };
         output.AcceptOnlyFromAmong("text", "json");
         var top = new Option<int>("--top") { Description = "How many ways to have the cell to print as text", DefaultValueFactory = static _ => DefaultTop };
-        var command = new Command("explain", "Say which cell a pod would get, at what price, and why no other") { manifest, output, top };
+        var rule = new Option<string>("--rule")
+        {
+            Description = "kubernetes, or go-kip for the type that the Go Kip would have chosen",
+            DefaultValueFactory = static _ => "kubernetes",
+        };
+        rule.AcceptOnlyFromAmong("kubernetes", "go-kip");
+        var command = new Command("explain", "Say which cell a pod would get, at what price, and why no other") { manifest, output, top, rule };
         catalog.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
@@ -37,6 +44,12 @@ internal static class ExplainCommand
             if (errors.Count > 0)
             {
                 throw new HostException(ExitCodes.Usage, $"the pod cannot be run:\n  {string.Join("\n  ", errors)}");
+            }
+
+            if (parsed.GetValue(rule) == "go-kip")
+            {
+                request = GoKipSelector.Name(request, pod, null, instances)
+                    ?? throw new HostException(ExitCodes.KipFailed, "no instance type has what the pod asks for, by the rule of the Go Kip");
             }
 
             var selection = InstanceSelector.Explain(request, instances);
@@ -68,7 +81,7 @@ internal static class ExplainCommand
         output.WriteLine($"  {"paid for",-18}{string.Join(", then ", request.CapacityTypes.Select(Prices.Name))} ({request.CapacitySource})");
         if (request.InstanceType is { } name)
         {
-            output.WriteLine($"  {"type",-18}{name}, by annotation, whatever the pod asks for");
+            output.WriteLine($"  {"type",-18}{name}, by name, whatever the pod asks for");
         }
 
         foreach (var rule in request.Rules)

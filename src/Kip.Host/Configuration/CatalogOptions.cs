@@ -54,7 +54,7 @@ internal sealed class CatalogOptions
     private static InstanceCatalog Read(string path, string cloud, string? region)
     {
         using var file = File.OpenRead(path);
-        return CatalogFile.Read(file, path).Load(region ?? DefaultRegion(cloud));
+        return CatalogFile.Load(file, path, region ?? DefaultRegion(cloud));
     }
 
     private static string DefaultRegion(string cloud) => cloud switch

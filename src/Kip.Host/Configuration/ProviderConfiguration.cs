@@ -1,6 +1,7 @@
 using System.Net;
 using Kip.Agents;
 using Kip.Kubernetes;
+using Kip.Sizing;
 
 namespace Kip.Host.Configuration;
 
@@ -105,6 +106,12 @@ internal sealed record CellsConfiguration
 
     /// <summary>The size of the root disk in bytes; null for that of the boot image.</summary>
     public long? DefaultVolumeBytes { get; init; } = 5L << 30;
+
+    /// <summary>cells.sizing.</summary>
+    public SizingRule SizingRule { get; init; }
+
+    /// <summary>cells.overhead: what a cell takes beside its pod.</summary>
+    public ResourceRequest Overhead { get; init; } = ResourceRequest.CellOverhead;
 
     public IReadOnlyList<StandbyCells> StandbyCells { get; init; } = [];
 

@@ -149,6 +149,10 @@ internal sealed class CellsSection
 
     public string? DefaultVolumeSize { get; set; }
 
+    public string? Sizing { get; set; }
+
+    public Dictionary<string, string>? Overhead { get; set; }
+
     public List<StandbyCellsSection>? StandbyCells { get; set; }
 
     public string? CloudInitFile { get; set; }

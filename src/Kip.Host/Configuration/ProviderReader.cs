@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Kip.Agents;
 using Kip.Kubernetes;
 using Kip.Networking;
+using Kip.Sizing;
 
 namespace Kip.Host.Configuration;
 
@@ -208,6 +209,8 @@ internal sealed partial class ProviderReader
             BootImage = BootImage(cells.BootImageSpec, cloud),
             DefaultInstanceType = Text(cells.DefaultInstanceType),
             DefaultVolumeBytes = VolumeBytes(cells.DefaultVolumeSize),
+            SizingRule = Rule(Text(cells.Sizing)),
+            Overhead = Overhead(cells.Overhead ?? []),
             StandbyCells = [.. (cells.StandbyCells ?? []).Select(StandbyCells)],
             CloudInitFile = await CloudInitFileAsync(Text(cells.CloudInitFile), cancellationToken).ConfigureAwait(false),
             AgentVersion = Text(cells.Itzo?.Version),
@@ -222,6 +225,44 @@ internal sealed partial class ProviderReader
             UseCloudParameterStore = cells.UseCloudParameterStore ?? false,
             Registries = [.. (cells.Registries ?? []).Select(Registry)],
         };
+
+        SizingRule Rule(string? text)
+        {
+            _errors.OneOf("cells.sizing", text, "kubernetes", "go-kip");
+            return text == "go-kip" ? SizingRule.GoKip : SizingRule.Kubernetes;
+        }
+
+        ResourceRequest Overhead(Dictionary<string, string> amounts)
+        {
+            var overhead = ResourceRequest.CellOverhead;
+            foreach (var (name, text) in amounts)
+            {
+                var field = $"cells.overhead[{name}]";
+                if (!Quantity.TryParse(text, out var amount, out var problem) || amount.Sign < 0)
+                {
+                    _errors.Invalid(field, text, problem.Length > 0 ? problem : "must be greater than or equal to 0");
+                    continue;
+                }
+
+                switch (name)
+                {
+                    case "cpu":
+                        overhead = overhead with { MilliCpu = amount.MilliValue() };
+                        break;
+                    case "memory":
+                        overhead = overhead with { MemoryBytes = amount.ToInt64Ceiling() };
+                        break;
+                    case "ephemeral-storage":
+                        overhead = overhead with { DiskBytes = amount.ToInt64Ceiling() };
+                        break;
+                    default:
+                        _errors.NotSupported(field, name, "cpu", "memory", "ephemeral-storage");
+                        break;
+                }
+            }
+
+            return overhead;
+        }
 
         IPNetwork Range(string text, int i)
         {

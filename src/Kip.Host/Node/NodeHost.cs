@@ -56,6 +56,9 @@ internal static class NodeHost
                 {
                     Owner = owner.Owner,
                     ControllerCa = authority.CertificatePem,
+                    CellOverhead = settings.Host.Provider.Cells.Overhead,
+                    SizingRule = settings.Host.Provider.Cells.SizingRule,
+                    DefaultInstanceType = settings.Host.Provider.Cells.DefaultInstanceType,
                     Registries = settings.Host.Registries,
                     Credentials = settings.Host.Credentials,
                     ObserveInterval = TimeSpan.FromSeconds(1), // looking at local cells costs nothing, and their death is seen by looking

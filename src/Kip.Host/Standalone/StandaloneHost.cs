@@ -46,6 +46,9 @@ internal sealed class StandaloneHost : IAsyncDisposable
                 {
                     Owner = owner.Owner,
                     ControllerCa = authority.CertificatePem,
+                    CellOverhead = settings.Provider.Cells.Overhead,
+                    SizingRule = settings.Provider.Cells.SizingRule,
+                    DefaultInstanceType = settings.Provider.Cells.DefaultInstanceType,
                     Registries = settings.Registries,
                     Credentials = settings.Credentials,
                     ObserveInterval = TimeSpan.FromSeconds(1), // looking at local cells costs nothing, and their death is seen by looking

@@ -4,6 +4,7 @@ using System.Text;
 using Kip.Drivers;
 using Kip.Kubernetes;
 using Kip.Sizing.Catalogs;
+using Kip.Sizing.Compatibility;
 
 namespace Kip.Sizing;
 
@@ -65,14 +66,32 @@ public sealed class CatalogFile
     public static CatalogFile Read(Stream stream, string source)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        var bytes = ReadAll(stream, source);
+        return new CatalogFile(Unpack(ReadAll(stream, source), source), source);
+    }
+
+    /// <summary>Reads what one region offers from a file in Kip's own format, or in the JSON that the Go Kip takes.</summary>
+    /// <param name="stream">The file, of at most 64 MiB of text; read to its end.</param>
+    /// <param name="source">What it is called, for messages.</param>
+    /// <param name="region">The region.</param>
+    /// <exception cref="CatalogException">It is neither, or not all of it, or has no such region.</exception>
+    public static InstanceCatalog Load(Stream stream, string source, string region)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        var bytes = Unpack(ReadAll(stream, source), source);
+        return bytes.AsSpan().TrimStart(" \t\r\n"u8) is [(byte)'{', ..]
+            ? GoInstanceData.Load(bytes, source, region)
+            : new CatalogFile(bytes, source).Load(region);
+    }
+
+    private static byte[] Unpack(byte[] bytes, string source)
+    {
         if (bytes is [0x1f, 0x8b, ..])
         {
             try
             {
                 using var packed = new MemoryStream(bytes);
                 using var unpacked = new GZipStream(packed, CompressionMode.Decompress);
-                bytes = ReadAll(unpacked, source);
+                return ReadAll(unpacked, source);
             }
             catch (InvalidDataException e)
             {
@@ -80,7 +99,7 @@ public sealed class CatalogFile
             }
         }
 
-        return new CatalogFile(bytes, source);
+        return bytes;
     }
 
     /// <summary>What the cloud offers in one region.</summary>
