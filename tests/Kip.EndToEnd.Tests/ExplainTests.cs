@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Kip.EndToEnd.Tests.Support;
 
@@ -86,6 +87,8 @@ public sealed class ExplainTests : KipStory
         Assert.Equal(["t3a.nano", "t3.nano"], run.OutputLines.Skip(1).Select(static line => line.Split(' ')[0]));
         Assert.Contains("2025-06~", run.OutputLines[1], StringComparison.Ordinal);
     }
+
+    private Task<KipResult> DoAsync(params string[] arguments) => Kip.Start(new ProcessStartInfo(BuiltKip.Program, arguments)).EndsAsync();
 
     private string Write(string pod)
     {

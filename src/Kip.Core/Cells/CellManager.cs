@@ -118,6 +118,7 @@ public sealed partial class CellManager : IAsyncDisposable
                 LaunchToken = NewLaunchToken(),
                 EnrolmentToken = EnrolmentProof.NewToken(),
                 InstanceType = chosen.Type.Name,
+                AttachedGpus = chosen.AttachedGpus,
                 Zone = chosen.Offering.Zone,
                 CapacityType = chosen.Offering.CapacityType,
                 PricePerHour = chosen.PricePerHour,

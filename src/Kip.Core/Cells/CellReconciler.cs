@@ -193,6 +193,7 @@ internal sealed partial class CellReconciler : IDisposable
                 {
                     LaunchToken = CellManager.NewLaunchToken(),
                     InstanceType = next.Type.Name,
+                    AttachedGpus = next.AttachedGpus,
                     Zone = next.Offering.Zone,
                     CapacityType = next.Offering.CapacityType,
                     PricePerHour = next.PricePerHour,
@@ -237,6 +238,7 @@ internal sealed partial class CellReconciler : IDisposable
             {
                 LaunchToken = record.LaunchToken,
                 InstanceType = record.InstanceType,
+                AttachedGpus = record.AttachedGpus,
                 Zone = record.Zone,
                 CapacityType = record.CapacityType,
                 ImageId = await _context.Driver.ResolveImageAsync(_context.Options.Image, cancellationToken).ConfigureAwait(false),

@@ -34,6 +34,9 @@ public sealed record CellRecord
     /// <summary>Name of the instance type.</summary>
     public required string InstanceType { get; init; }
 
+    /// <summary>GPUs that are attached at the launch; null for none, or those of the type.</summary>
+    public GpuDevices? AttachedGpus { get; init; }
+
     /// <summary>Zone.</summary>
     public required string Zone { get; init; }
 

@@ -12,6 +12,9 @@ public sealed record LaunchRequest
     /// <summary>Name of the instance type, from the catalog.</summary>
     public required string InstanceType { get; init; }
 
+    /// <summary>GPUs to attach, where the type itself has none (<see cref="Sizing.InstanceCatalog.GpuAttachments"/>); null for none.</summary>
+    public GpuDevices? AttachedGpus { get; init; }
+
     /// <summary>The zone to launch in, from the catalog.</summary>
     public required string Zone { get; init; }
 

@@ -11,6 +11,9 @@ public readonly record struct Candidate(InstanceType Type, Offering Offering, de
     /// <summary>What the cell costs, in dollars per hour; null when the price is not known.</summary>
     public decimal? PricePerHour => Offering.PricePerHour + Surcharge;
 
+    /// <summary>GPUs that the launch must attach; null for none, or those of the type.</summary>
+    public GpuDevices? AttachedGpus => Type.Gpus is { Attached: true } gpus ? gpus : null;
+
     /// <summary>
     /// The order of candidates of one capacity type: by price, the unknown last; then by least waste (processors, memory, GPUs); then by
     /// name, zone and GPU model, so that it is always the same.

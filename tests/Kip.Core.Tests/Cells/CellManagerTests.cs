@@ -180,6 +180,103 @@ public class CellManagerTests
     }
 
     [Fact]
+    public async Task RunPod_AfterARefusal_SendsTheNextPodElsewhereAtOnceAndBackLater()
+    {
+        await using var bench = await Bench.CreateAsync();
+        bench.Cloud.SetCapacity("sim.nano", "sim-1a", CapacityType.OnDemand, 0);
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            await (await manager.RunPodAsync(Bench.NewPod("first"), default)).Gone;
+            bench.Cloud.SetCapacity("sim.nano", "sim-1a", CapacityType.OnDemand, 10);
+
+            var second = await manager.RunPodAsync(Bench.NewPod("second"), default);
+            Assert.Equal("sim-1b", second.Record.Zone);
+            await second.Gone;
+
+            await Task.Delay(RefusalCache.CapacityLifetime, bench.Clock);
+            var third = await manager.RunPodAsync(Bench.NewPod("third"), default);
+            Assert.Equal("sim-1a", third.Record.Zone);
+            await third.Gone;
+        });
+    }
+
+    [Fact]
+    public async Task RunPod_EverythingThatFitsWasRefused_SaysThatItIsTriedAgain()
+    {
+        await using var bench = await Bench.CreateAsync();
+        foreach (var zone in new[] { "sim-1a", "sim-1b" })
+        {
+            bench.Cloud.SetCapacity("sim.large", zone, CapacityType.OnDemand, 0);
+        }
+
+        await bench.RunAsync(async () =>
+        {
+            const string Large = "{containers: [{name: main, image: busybox, resources: {requests: {cpu: 8}}}]}";
+            var manager = await bench.StartAsync();
+            await (await manager.RunPodAsync(Bench.NewPod("first", Large), default)).Gone;
+
+            var e = await Assert.ThrowsAsync<CellException>(() => manager.RunPodAsync(Bench.NewPod("second", Large), default));
+
+            Assert.Equal("OutOfCapacity", e.Reason);
+            Assert.Contains("all 2 ways", e.Message, StringComparison.Ordinal);
+        });
+    }
+
+    [Theory]
+    [InlineData("launch-type", "spot", "sim.nano", "sim-1a", CapacityType.Spot)]
+    [InlineData("instance-type", "sim.m*", "sim.medium", "sim-1a", CapacityType.OnDemand)]
+    public async Task RunPod_Annotations_ChooseTheCell(string name, string value, string type, string zone, CapacityType capacityType)
+    {
+        await using var bench = await Bench.CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await manager.RunPodAsync(Annotated(name, value), default);
+
+            Assert.Equal((type, zone, capacityType), (cell.Record.InstanceType, cell.Record.Zone, cell.Record.CapacityType));
+            await cell.Gone;
+        });
+    }
+
+    [Theory]
+    [InlineData("launch-type", "dedicated", "Unsupported", "dedicated hosts are not to be had from simulated")]
+    [InlineData("launch-type", "spott", "InvalidPod", "metadata.annotations[pod.elotl.co/launch-type]: Unsupported value")]
+    [InlineData("instance-type", "sim.smal", "NoInstanceType", "did you mean sim.small?")]
+    public async Task RunPod_AnnotationThatCannotBe_MakesNoCell(string name, string value, string reason, string message)
+    {
+        await using var bench = await Bench.CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var e = await Assert.ThrowsAsync<CellException>(() => manager.RunPodAsync(Annotated(name, value), default));
+
+            Assert.Equal(reason, e.Reason);
+            Assert.Contains(message, e.Message, StringComparison.Ordinal);
+            await bench.AssertNothingLeftAsync();
+        });
+    }
+
+    [Fact]
+    public async Task RunPod_ByTheGoKipsRule_TakesTheTypeThatItTook()
+    {
+        await using var bench = await Bench.CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync(options: static o => o with { SizingRule = SizingRule.GoKip, DefaultInstanceType = "sim.medium" });
+
+            // It counts neither init containers nor the cell's own share.
+            var sized = await manager.RunPodAsync(
+                Bench.NewPod("sized", "{initContainers: [{name: i, image: busybox, resources: {requests: {cpu: 4}}}], containers: [{name: main, image: busybox, resources: {requests: {memory: 512Mi}}}]}"),
+                default);
+            var plain = await manager.RunPodAsync(Bench.NewPod("plain"), default);
+
+            Assert.Equal(("sim.nano", "sim.medium"), (sized.Record.InstanceType, plain.Record.InstanceType));
+            await Task.WhenAll(sized.Gone, plain.Gone);
+        });
+    }
+
+    [Fact]
     public async Task RunPod_NoCapacityAnywhere_FailsThePodWithTheReason()
     {
         await using var bench = await Bench.CreateAsync();
@@ -618,6 +715,13 @@ public class CellManagerTests
         }
 
         Assert.Fail($"{cell.Record.Id} was gone ({cell.Record.Reason}: {cell.Record.Message}) before what was waited for happened");
+    }
+
+    private static Pod Annotated(string name, string value)
+    {
+        var pod = Bench.NewPod();
+        pod.Metadata.Annotations = new() { ["pod.elotl.co/" + name] = value };
+        return pod;
     }
 }
 
