@@ -60,6 +60,7 @@ internal static partial class AwsErrors
         ["UnsupportedOperation"] = (DriverErrorKind.Unsupported, null),
         ["UnsupportedHostConfiguration"] = (DriverErrorKind.Unsupported, null),
         ["InvalidInstanceType"] = (DriverErrorKind.Unsupported, null),
+        ["InvalidInstanceType.NotFound"] = (DriverErrorKind.Unsupported, null),
         ["InvalidAvailabilityZone"] = (DriverErrorKind.Unsupported, null),
 
         ["ParameterNotFound"] = (DriverErrorKind.NotFound, "Systems Manager has no such parameter in this region"),
