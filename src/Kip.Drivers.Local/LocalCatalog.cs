@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Kip.Sizing;
 
 namespace Kip.Drivers.Local;
 
@@ -8,6 +9,7 @@ namespace Kip.Drivers.Local;
 /// </summary>
 internal sealed class LocalCatalog
 {
+    public const string Region = "local";
     public const string Zone = "local-a";
 
     private const long GiB = 1L << 30;
@@ -33,10 +35,10 @@ internal sealed class LocalCatalog
             System.Runtime.InteropServices.Architecture.Arm64 => "arm64",
             _ => "amd64",
         };
-        InstanceTypes = [.. _offered.Select(type => type.ToInstanceType(architecture))];
+        Instances = new InstanceCatalog(Region, [.. _offered.Select(type => type.ToInstanceType(architecture))]);
     }
 
-    public IReadOnlyList<InstanceType> InstanceTypes { get; }
+    public InstanceCatalog Instances { get; }
 
     public static LocalCatalog OfThisMachine() => new(Environment.ProcessorCount, TotalMemory());
 
@@ -64,6 +66,8 @@ internal sealed record LocalType(string Name, long MilliCpu, long MemoryBytes, l
         Name = Name,
         MilliCpu = MilliCpu,
         MemoryBytes = MemoryBytes,
+        // The limit of a cgroup, of which no kernel takes a part.
+        UsableMemoryBytes = MemoryBytes,
         Architecture = architecture,
         MaxDiskBytes = MaxDiskBytes,
         Offerings =

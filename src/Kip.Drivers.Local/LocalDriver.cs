@@ -1,6 +1,7 @@
 using Kip.Drivers.Local.Instances;
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
+using Kip.Sizing;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Drivers.Local;
@@ -50,7 +51,7 @@ public sealed partial class LocalDriver : ICellDriver
         _store = new InstanceStore(options.StateDirectory, options.ControllerId, timeProvider);
         _launcher = new InstanceLauncher(options, _range, _bridge, _cgroups, timeProvider);
         _remover = new InstanceRemover(_store, _bridge, _cgroups, timeProvider);
-        Description = new DriverDescription("local", "local", options.ControllerId)
+        Description = new DriverDescription("local", LocalCatalog.Region, options.ControllerId)
         {
             // Files of this machine: looking is cheap, and what is there is seen at once.
             ListInterval = TimeSpan.FromMilliseconds(10),
@@ -63,10 +64,10 @@ public sealed partial class LocalDriver : ICellDriver
 
     /// <inheritdoc/>
     /// <remarks>Only types that are not larger than this machine. Prices are made up; what they are good for is their order.</remarks>
-    public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) =>
+    public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) =>
         cancellationToken.IsCancellationRequested
-            ? Task.FromCanceled<IReadOnlyList<InstanceType>>(cancellationToken)
-            : Task.FromResult(_catalog.InstanceTypes);
+            ? Task.FromCanceled<InstanceCatalog>(cancellationToken)
+            : Task.FromResult(_catalog.Instances);
 
     /// <inheritdoc/>
     public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) =>

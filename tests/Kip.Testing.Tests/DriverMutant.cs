@@ -1,4 +1,5 @@
 using Kip.Drivers;
+using Kip.Sizing;
 
 namespace Kip.Testing.Tests;
 
@@ -9,7 +10,7 @@ internal sealed class DriverMutant(ICellDriver driver) : ICellDriver
 
     public Func<DriverDescription>? Describe { get; init; }
 
-    public Func<CancellationToken, Task<IReadOnlyList<InstanceType>>>? Catalog { get; init; }
+    public Func<CancellationToken, Task<InstanceCatalog>>? Catalog { get; init; }
 
     public Func<string, CancellationToken, Task<string>>? ResolveImage { get; init; }
 
@@ -21,7 +22,7 @@ internal sealed class DriverMutant(ICellDriver driver) : ICellDriver
 
     public DriverDescription Description => Describe?.Invoke() ?? driver.Description;
 
-    public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) =>
+    public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) =>
         (Catalog ?? driver.GetCatalogAsync)(cancellationToken);
 
     public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) =>

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Kip.Drivers;
+using Kip.Sizing;
 
 namespace Kip.Testing.Tests;
 
@@ -91,7 +92,7 @@ internal static class DriverMutants
     }
 
     private static DriverMutant WithCatalog(ICellDriver driver, Func<IReadOnlyList<InstanceType>, IReadOnlyList<InstanceType>> change) =>
-        new(driver) { Catalog = async token => change(await driver.GetCatalogAsync(token)) };
+        new(driver) { Catalog = async token => new InstanceCatalog(driver.Description.Region, change((await driver.GetCatalogAsync(token)).Types)) };
 
     private static DriverMutant WithList(ICellDriver driver, Func<Instance, Instance> change) =>
         new(driver) { List = async token => [.. (await driver.ListAsync(token)).Select(change)] };

@@ -1,5 +1,6 @@
 using Kip.Agents;
 using Kip.Drivers;
+using Kip.Sizing;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Cells;
@@ -11,6 +12,7 @@ internal sealed record CellContext(
     ICellStore Store,
     ICellAgentConnector Agents,
     InstanceWatcher Watcher,
+    RefusalCache Refusals,
     TimeProvider Time,
     Random Random,
     ILogger Logger);

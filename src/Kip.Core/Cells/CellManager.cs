@@ -26,7 +26,7 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly SemaphoreSlim _catalogTurn = new(1);
     private readonly List<Task> _loops = [];
     private int _disposed;
-    private (DateTimeOffset Read, IReadOnlyList<InstanceType> Types)? _catalog;
+    private (DateTimeOffset Read, InstanceCatalog Catalog)? _catalog;
 
     /// <summary>Makes a manager; <see cref="StartAsync"/> sets it to work.</summary>
     public CellManager(
@@ -41,7 +41,7 @@ public sealed partial class CellManager : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(driver);
         _logger = logger;
         var watcher = new InstanceWatcher(driver, options.CloudCallTimeout, options.ObserveInterval, time, logger);
-        _context = new CellContext(options, driver, store, agents, watcher, time, Random.Shared, logger);
+        _context = new CellContext(options, driver, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger);
     }
 
     /// <summary>The cells that this manager looks after.</summary>
@@ -58,7 +58,7 @@ public sealed partial class CellManager : IAsyncDisposable
         {
             if (record.Owner == _context.Options.Owner)
             {
-                Attend(new Cell(record, null, _context.Time), []);
+                Attend(new Cell(record, null, _context.Time), static () => null);
             }
         }
 
@@ -72,7 +72,7 @@ public sealed partial class CellManager : IAsyncDisposable
     /// </summary>
     /// <param name="pod">The pod, with name, namespace and UID.</param>
     /// <param name="cancellationToken">Ends the call, not the pod.</param>
-    /// <exception cref="CellException">No instance type fits; the message says what was asked for and what there is.</exception>
+    /// <exception cref="CellException">The pod asks for what cannot be, or no instance type fits; the message says what was asked for and what there is.</exception>
     /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
     /// <exception cref="DriverException">The catalog cannot be read.</exception>
     public Task<Cell> RunPodAsync(Pod pod, CancellationToken cancellationToken) =>
@@ -84,7 +84,7 @@ public sealed partial class CellManager : IAsyncDisposable
     /// </summary>
     /// <param name="assignment">The pod, with name, namespace and UID.</param>
     /// <param name="cancellationToken">Ends the call, not the pod.</param>
-    /// <exception cref="CellException">No instance type fits; the message says what was asked for and what there is.</exception>
+    /// <exception cref="CellException">The pod asks for what cannot be, or no instance type fits; the message says what was asked for and what there is.</exception>
     /// <exception cref="CellConflictException">Another owner has a cell for this pod.</exception>
     /// <exception cref="DriverException">The catalog cannot be read.</exception>
     public async Task<Cell> RunPodAsync(PodAssignment assignment, CancellationToken cancellationToken)
@@ -101,15 +101,9 @@ public sealed partial class CellManager : IAsyncDisposable
             return known.Cell;
         }
 
-        var request = PodResources.Effective(pod) + ResourceRequest.CellOverhead;
+        var request = ReadRequest(pod);
         var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
-        var ranking = InstanceSelector.Rank(request, catalog);
-        if (ranking.Count == 0)
-        {
-            throw new CellException("NoInstanceType", InstanceSelector.ExplainNoFit(request, catalog));
-        }
-
-        var (type, offering) = ranking[0];
+        var chosen = InstanceSelector.First(request, catalog, _context.Refusals) ?? throw NothingFits(request, catalog);
         var now = _context.Time.GetUtcNow();
         var record = await _context.Store.AddAsync(
             new CellRecord
@@ -122,14 +116,14 @@ public sealed partial class CellManager : IAsyncDisposable
                 Pod = reference,
                 LaunchToken = NewLaunchToken(),
                 EnrolmentToken = EnrolmentProof.NewToken(),
-                InstanceType = type.Name,
-                Zone = offering.Zone,
-                CapacityType = offering.CapacityType,
-                PricePerHour = offering.PricePerHour,
+                InstanceType = chosen.Type.Name,
+                Zone = chosen.Offering.Zone,
+                CapacityType = chosen.Offering.CapacityType,
+                PricePerHour = chosen.PricePerHour,
                 DiskBytes = request.DiskBytes,
             },
             cancellationToken).ConfigureAwait(false);
-        return Attend(new Cell(record, assignment, _context.Time), ranking.Skip(1));
+        return Attend(new Cell(record, assignment, _context.Time), () => InstanceSelector.First(request, catalog, _context.Refusals));
     }
 
     /// <summary>
@@ -169,7 +163,7 @@ public sealed partial class CellManager : IAsyncDisposable
                         },
                         cancellationToken).ConfigureAwait(false);
                 ended.Add(taken);
-                endings.Add(Attend(new Cell(taken, null, _context.Time), []).Gone);
+                endings.Add(Attend(new Cell(taken, null, _context.Time), static () => null).Gone);
             }
             catch (CellConflictException e)
             {
@@ -198,13 +192,34 @@ public sealed partial class CellManager : IAsyncDisposable
 
     internal static string NewLaunchToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
 
-    private Cell Attend(Cell cell, IEnumerable<Candidate> alternatives)
+    private Cell Attend(Cell cell, Func<Candidate?> nextCandidate)
     {
         cell.SetRecord(cell.Record);
-        var entry = new Entry(cell, new CellReconciler(cell, _context, alternatives));
+        var entry = new Entry(cell, new CellReconciler(cell, _context, nextCandidate));
         _byPod[cell.Record.Pod.Uid] = entry;
         entry.Running = RunAsync(entry);
         return cell;
+    }
+
+    private CellRequest ReadRequest(Pod pod)
+    {
+        var request = PodRequirements.Read(pod, out var errors, out _);
+        if (errors.Count > 0)
+        {
+            throw new CellException("InvalidPod", string.Join("; ", errors));
+        }
+
+        return request with { Overhead = _context.Options.CellOverhead };
+    }
+
+    private static CellException NothingFits(CellRequest request, InstanceCatalog catalog)
+    {
+        var refused = InstanceSelector.Rank(request, catalog);
+        return refused.Count == 0
+            ? new CellException("NoInstanceType", InstanceSelector.Explain(request, catalog).Problem!)
+            : new CellException(
+                "OutOfCapacity",
+                $"the cloud has refused all {refused.Count} ways to have this cell within the last minutes, {refused[0].Type.Name} first; they are tried again when that is longer ago");
     }
 
     private async Task RunAsync(Entry entry)
@@ -217,7 +232,7 @@ public sealed partial class CellManager : IAsyncDisposable
         }
     }
 
-    private async Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken)
+    private async Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
     {
         await _catalogTurn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -228,7 +243,7 @@ public sealed partial class CellManager : IAsyncDisposable
                 _catalog = known;
             }
 
-            return known.Types;
+            return known.Catalog;
         }
         finally
         {

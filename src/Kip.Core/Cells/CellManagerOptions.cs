@@ -1,4 +1,5 @@
 using Kip.Agents;
+using Kip.Sizing;
 
 namespace Kip.Cells;
 
@@ -19,6 +20,12 @@ public sealed record CellManagerOptions
 
     /// <summary>For pulling images.</summary>
     public IReadOnlyList<RegistryCredential> Credentials { get; init; } = [];
+
+    /// <summary>
+    /// What a cell takes beside its pod: cells are chosen so large that the pod has what it asks for. Default
+    /// <see cref="ResourceRequest.CellOverhead"/>.
+    /// </summary>
+    public ResourceRequest CellOverhead { get; init; } = ResourceRequest.CellOverhead;
 
     /// <summary>Bound of one cloud call. Default 1 minute.</summary>
     public TimeSpan CloudCallTimeout { get; init; } = TimeSpan.FromMinutes(1);

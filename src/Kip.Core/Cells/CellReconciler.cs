@@ -25,7 +25,7 @@ internal sealed partial class CellReconciler : IDisposable
     private readonly Cell _cell;
     private readonly CellContext _context;
     private readonly ILogger _logger;
-    private readonly Queue<Candidate> _alternatives;
+    private readonly Func<Candidate?> _nextCandidate;
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _abandoned = new();
     private readonly CancellationTokenSource _overdue;
@@ -33,12 +33,15 @@ internal sealed partial class CellReconciler : IDisposable
     private long _lastEvent;
     private DateTimeOffset _lastContact;
 
-    public CellReconciler(Cell cell, CellContext context, IEnumerable<Candidate> alternatives)
+    /// <param name="cell">The cell.</param>
+    /// <param name="context">What cells share.</param>
+    /// <param name="nextCandidate">The best way to have the cell, of those that were not refused; null when there is none, or nobody knows.</param>
+    public CellReconciler(Cell cell, CellContext context, Func<Candidate?> nextCandidate)
     {
         _cell = cell;
         _context = context;
         _logger = context.Logger;
-        _alternatives = new(alternatives);
+        _nextCandidate = nextCandidate;
         _overdue = new CancellationTokenSource(Timeout.InfiniteTimeSpan, context.Time);
         _lastContact = context.Time.GetUtcNow();
         cell.Stopper = StopPodAsync;
@@ -182,7 +185,7 @@ internal sealed partial class CellReconciler : IDisposable
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
                 return;
             }
-            catch (DriverException e) when (e.SuggestsAlternative && _alternatives.TryDequeue(out var next))
+            catch (DriverException e) when (NextAfter(e) is { } next)
             {
                 LogAlternative(Record.Id, Record.InstanceType, Record.Zone, e.Message, next.Type.Name, next.Offering.Zone);
                 // Another type is another launch: it needs a token of its own, durable before the call.
@@ -192,7 +195,7 @@ internal sealed partial class CellReconciler : IDisposable
                     InstanceType = next.Type.Name,
                     Zone = next.Offering.Zone,
                     CapacityType = next.Offering.CapacityType,
-                    PricePerHour = next.Offering.PricePerHour,
+                    PricePerHour = next.PricePerHour,
                 }, cancellationToken).ConfigureAwait(false);
             }
             catch (DriverException e) when (e.IsRetryable && Now - since < _context.Options.LaunchTimeout)
@@ -206,6 +209,17 @@ internal sealed partial class CellReconciler : IDisposable
                 throw new CellException("LaunchFailed", $"no cell could be launched: {e.Message}", e);
             }
         }
+    }
+
+    private Candidate? NextAfter(DriverException refusal)
+    {
+        if (!refusal.SuggestsAlternative)
+        {
+            return null;
+        }
+
+        _context.Refusals.Add(refusal.Kind, Record.InstanceType, Record.Zone, Record.CapacityType);
+        return _nextCandidate();
     }
 
     private async Task<Instance> TryLaunchAsync(CancellationToken cancellationToken)

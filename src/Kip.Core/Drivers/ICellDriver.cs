@@ -1,3 +1,5 @@
+using Kip.Sizing;
+
 namespace Kip.Drivers;
 
 /// <summary>
@@ -15,7 +17,7 @@ public interface ICellDriver
 
     /// <summary>The instance types that can be launched, each with the zones and prices it is offered at.</summary>
     /// <exception cref="DriverException">The catalog could not be read.</exception>
-    Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken);
+    Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken);
 
     /// <summary>Turns the configured image reference into the identifier that <see cref="LaunchRequest.ImageId"/> takes.</summary>
     /// <param name="reference">A name, family, path or identifier in the cloud's own terms; empty for the driver's default.</param>

@@ -32,13 +32,22 @@ public sealed record PodAnnotations
     [
         "launch-type", "instance-type", "private-ip-only", "volume-size", "security-groups", "instance-profile",
         "healthcheck-healthy-timeout", "cloud-route", "image-overlay-rootfs", "task-execution-role", "task-role",
+        "max-price",
     ];
 
     /// <summary><c>launch-type</c>: on-demand by default; instance types on dedicated hosts only (mac1) are dedicated whatever it says.</summary>
     public CellLaunchType LaunchType { get; init; }
 
+    /// <summary>
+    /// What else <c>launch-type</c> allows when that is not to be had: <c>spot,on-demand</c> or <c>on-demand,spot</c>. Null for nothing.
+    /// </summary>
+    public CellLaunchType? FallbackLaunchType { get; init; }
+
     /// <summary><c>instance-type</c>: an exact type, or a pattern with <c>*</c>; goes before what the pod requests. Null when not given.</summary>
     public string? InstanceType { get; init; }
+
+    /// <summary><c>max-price</c>: the most a cell may cost, in dollars per hour. Null when not given.</summary>
+    public decimal? MaxPricePerHour { get; init; }
 
     /// <summary><c>private-ip-only</c>: a cell without a public address. Null when not given: the configuration decides.</summary>
     public bool? PrivateIPOnly { get; init; }
@@ -95,9 +104,12 @@ public sealed record PodAnnotations
             }
 
             var instanceType = Find("instance-type")?.Trim() is { Length: > 0 } type ? type : null;
+            var (launchType, fallback) = LaunchTypes(instanceType);
             return new PodAnnotations
             {
-                LaunchType = LaunchType(instanceType),
+                LaunchType = launchType,
+                FallbackLaunchType = fallback,
+                MaxPricePerHour = MaxPrice(),
                 InstanceType = instanceType,
                 PrivateIPOnly = PrivateIPOnly(),
                 VolumeSizeGib = VolumeSizeGib(),
@@ -109,23 +121,17 @@ public sealed record PodAnnotations
             };
         }
 
-        private CellLaunchType LaunchType(string? instanceType)
+        private (CellLaunchType First, CellLaunchType? Fallback) LaunchTypes(string? instanceType)
         {
-            var asked = CellLaunchType.OnDemand;
-            switch (Find("launch-type")?.Trim().ToLowerInvariant())
+            (CellLaunchType First, CellLaunchType? Fallback) asked = Find("launch-type")?.Trim().ToLowerInvariant().Replace(" ", "", StringComparison.Ordinal) switch
             {
-                case null or "" or "on-demand":
-                    break;
-                case "spot":
-                    asked = CellLaunchType.Spot;
-                    break;
-                case "dedicated":
-                    asked = CellLaunchType.Dedicated;
-                    break;
-                default:
-                    Errors.NotSupported(Path("launch-type"), Find("launch-type")!, "spot", "dedicated", "on-demand");
-                    break;
-            }
+                null or "" or "on-demand" => (CellLaunchType.OnDemand, null),
+                "spot" => (CellLaunchType.Spot, null),
+                "dedicated" => (CellLaunchType.Dedicated, null),
+                "spot,on-demand" => (CellLaunchType.Spot, CellLaunchType.OnDemand),
+                "on-demand,spot" => (CellLaunchType.OnDemand, CellLaunchType.Spot),
+                _ => Unknown(),
+            };
 
             // AWS has them on dedicated hosts only.
             if (instanceType?.StartsWith("mac1", StringComparison.OrdinalIgnoreCase) != true)
@@ -133,12 +139,34 @@ public sealed record PodAnnotations
                 return asked;
             }
 
-            if (asked == CellLaunchType.Spot)
+            if (asked.First == CellLaunchType.Spot || asked.Fallback is not null)
             {
                 Warnings.Add($"annotation {Prefix}launch-type has no effect: {instanceType} exists on dedicated hosts only");
             }
 
-            return CellLaunchType.Dedicated;
+            return (CellLaunchType.Dedicated, null);
+
+            (CellLaunchType, CellLaunchType?) Unknown()
+            {
+                Errors.NotSupported(Path("launch-type"), Find("launch-type")!, "spot", "dedicated", "on-demand", "spot,on-demand", "on-demand,spot");
+                return (CellLaunchType.OnDemand, null);
+            }
+        }
+
+        private decimal? MaxPrice()
+        {
+            if (Find("max-price") is not { } text)
+            {
+                return null;
+            }
+
+            if (decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var price) && price > 0)
+            {
+                return price;
+            }
+
+            Errors.Invalid(Path("max-price"), text, "must be dollars per hour, greater than 0, such as 0.25");
+            return null;
         }
 
         private bool? PrivateIPOnly()

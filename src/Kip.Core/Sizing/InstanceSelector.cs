@@ -1,87 +1,263 @@
+using System.Runtime.InteropServices;
 using Kip.Drivers;
 
 namespace Kip.Sizing;
 
-/// <summary>One way to have a cell: a type, in a zone, paid for in one way.</summary>
-/// <param name="Type">The type.</param>
-/// <param name="Offering">Zone, capacity type and price.</param>
-public sealed record Candidate(InstanceType Type, Offering Offering);
-
 /// <summary>Finds the cells that fit, cheapest first.</summary>
 public static class InstanceSelector
 {
-    /// <summary>
-    /// All candidates that fit, cheapest first; those without a price last. Ties go to the least processors, then the least memory,
-    /// then by name and zone, so that the order is always the same.
-    /// </summary>
-    /// <param name="request">What the cell must have, the cell's own overhead included.</param>
+    /// <summary>The first of <see cref="Rank"/> without making the rest; null when nothing fits.</summary>
+    /// <param name="request">What the cell must be.</param>
     /// <param name="catalog">What the cloud offers.</param>
-    /// <param name="capacityType">How to pay.</param>
-    public static IReadOnlyList<Candidate> Rank(ResourceRequest request, IEnumerable<InstanceType> catalog, CapacityType capacityType = CapacityType.OnDemand)
+    /// <param name="refusals">What the cloud refused a short while ago, which is passed over; null for nothing.</param>
+    public static Candidate? First(CellRequest request, InstanceCatalog catalog, RefusalCache? refusals = null)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(catalog);
-        var fitting = new List<Candidate>();
-        foreach (var type in catalog)
+        var search = new Search(request, catalog, refusals);
+        foreach (var capacityType in request.CapacityTypes)
         {
-            if (!Fits(request, type))
+            if (search.First(capacityType) is { } found)
             {
-                continue;
+                return found;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>
+    /// All candidates that fit: by the order of <see cref="CellRequest.CapacityTypes"/>, then cheapest first, those without a price last.
+    /// Ties go to the least processors, memory and GPUs, then by name and zone, so that the order is always the same.
+    /// </summary>
+    /// <param name="request">What the cell must be.</param>
+    /// <param name="catalog">What the cloud offers.</param>
+    /// <param name="refusals">What the cloud refused a short while ago, which is passed over; null for nothing.</param>
+    public static IReadOnlyList<Candidate> Rank(CellRequest request, InstanceCatalog catalog, RefusalCache? refusals = null)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(catalog);
+        var ranking = new List<Candidate>();
+        var search = new Search(request, catalog, refusals);
+        foreach (var capacityType in request.CapacityTypes)
+        {
+            search.AddAll(capacityType, ranking);
+        }
+
+        return ranking;
+    }
+
+    /// <summary>The ranking, and why everything else is not in it. For people; it looks at every type in every way.</summary>
+    /// <param name="request">What the cell must be.</param>
+    /// <param name="catalog">What the cloud offers.</param>
+    /// <param name="refusals">What the cloud refused a short while ago, which is passed over; null for nothing.</param>
+    public static Selection Explain(CellRequest request, InstanceCatalog catalog, RefusalCache? refusals = null)
+    {
+        var ranking = Rank(request, catalog, refusals);
+        var conditions = new Conditions(request, catalog, refusals);
+        return new Selection(ranking, conditions.Excluded(), ranking.Count == 0 ? conditions.ExplainNoFit() : null);
+    }
+
+    /// <summary>One search: what of the request is needed again and again, worked out once.</summary>
+    private readonly ref struct Search
+    {
+        private readonly CellRequest _request;
+        private readonly InstanceCatalog _catalog;
+        private readonly RefusalCache? _refusals;
+        private readonly long _milliCpu;
+        private readonly long _memoryBytes;
+        private readonly long _diskBytes;
+
+        public Search(CellRequest request, InstanceCatalog catalog, RefusalCache? refusals)
+        {
+            _request = request;
+            _catalog = catalog;
+            _refusals = refusals is { IsEmpty: false } ? refusals : null;
+            // A type that the pod names need not have what the pod asks for.
+            if (request.InstanceType is null)
+            {
+                var total = request.Total;
+                _milliCpu = total.MilliCpu;
+                _memoryBytes = total.MemoryBytes;
+                _diskBytes = request.DiskBytes;
+            }
+        }
+
+        public Candidate? First(CapacityType capacityType)
+        {
+            Candidate? best = null;
+            foreach (ref readonly var listing in _catalog.Listings(capacityType))
+            {
+                if (best is { PricePerHour: { } known } && (listing.First.Offering.PricePerHour ?? decimal.MaxValue) > known)
+                {
+                    break;
+                }
+
+                if (!MayFit(listing) || Surcharge(listing.Type) is not { } surcharge || !IsTypeAllowed(listing.Type, listing.Offerings[0], surcharge))
+                {
+                    continue;
+                }
+
+                foreach (var offering in listing.Offerings)
+                {
+                    if (IsOfferingAllowed(listing.Type, offering))
+                    {
+                        var candidate = new Candidate(listing.Type, offering, surcharge);
+                        if (best is not { } other || Candidate.Compare(candidate, other) < 0)
+                        {
+                            best = candidate;
+                        }
+
+                        break;
+                    }
+                }
             }
 
-            foreach (var offering in type.Offerings)
+            if (_catalog.CustomFamilies.Count > 0)
             {
-                if (offering.CapacityType == capacityType)
+                var custom = new List<Candidate>();
+                AddCustom(capacityType, custom);
+                foreach (var candidate in custom)
                 {
-                    fitting.Add(new Candidate(type, offering));
+                    if (best is not { } other || Candidate.Compare(candidate, other) < 0)
+                    {
+                        best = candidate;
+                    }
+                }
+            }
+
+            return best;
+        }
+
+        public void AddAll(CapacityType capacityType, List<Candidate> ranking)
+        {
+            // The listings are in order already; only what costs more for this pod than its list price has to find its place.
+            var outOfOrder = new List<Candidate>();
+            var begin = ranking.Count;
+            foreach (ref readonly var listing in _catalog.Listings(capacityType))
+            {
+                if (!MayFit(listing) || Surcharge(listing.Type) is not { } surcharge || !IsTypeAllowed(listing.Type, listing.Offerings[0], surcharge))
+                {
+                    continue;
+                }
+
+                foreach (var offering in listing.Offerings)
+                {
+                    if (IsOfferingAllowed(listing.Type, offering))
+                    {
+                        (surcharge == 0 ? ranking : outOfOrder).Add(new Candidate(listing.Type, offering, surcharge));
+                    }
+                }
+            }
+
+            AddCustom(capacityType, outOfOrder);
+            if (outOfOrder.Count > 0)
+            {
+                outOfOrder.Sort(Candidate.Compare);
+                Merge(ranking, begin, outOfOrder);
+            }
+        }
+
+        // From the end, in place: both are in order.
+        private static void Merge(List<Candidate> ranking, int begin, List<Candidate> added)
+        {
+            var left = ranking.Count - 1;
+            var right = added.Count - 1;
+            CollectionsMarshal.SetCount(ranking, ranking.Count + added.Count);
+            for (var place = ranking.Count - 1; right >= 0; place--)
+            {
+                ranking[place] = left >= begin && Candidate.Compare(ranking[left], added[right]) > 0 ? ranking[left--] : added[right--];
+            }
+        }
+
+        private void AddCustom(CapacityType capacityType, List<Candidate> candidates)
+        {
+            foreach (var family in _catalog.CustomFamilies)
+            {
+                if (_request.Devices.Count == 0)
+                {
+                    AddCustom(Fit(family, int.MaxValue, long.MaxValue), capacityType, candidates);
+                    continue;
+                }
+
+                foreach (var gpus in _catalog.GpuAttachments)
+                {
+                    if (gpus.Family == family.Family && Fit(family, gpus.MaxVCpus, gpus.MaxMemoryBytes >> 20) is { } type)
+                    {
+                        AddCustom(gpus.AttachTo(type), capacityType, candidates);
+                    }
                 }
             }
         }
 
-        fitting.Sort(Compare);
-        return fitting;
-    }
+        private InstanceType? Fit(CustomMachineFamily family, int maxVCpus, long maxMebibytes) => _request.InstanceType is { } name
+            ? family.Find(name)
+            : family.Fit(_milliCpu, _memoryBytes, maxVCpus, maxMebibytes);
 
-    /// <summary>A sentence that says what was asked and what the largest type has, for when nothing fits.</summary>
-    public static string ExplainNoFit(ResourceRequest request, IEnumerable<InstanceType> catalog)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        ArgumentNullException.ThrowIfNull(catalog);
-        InstanceType? largest = null;
-        foreach (var type in catalog)
+        private void AddCustom(InstanceType? type, CapacityType capacityType, List<Candidate> candidates)
         {
-            if (largest is null || (type.MilliCpu, type.MemoryBytes).CompareTo((largest.MilliCpu, largest.MemoryBytes)) > 0)
+            if (type is null)
             {
-                largest = type;
+                return;
+            }
+
+            foreach (var offering in type.Offerings)
+            {
+                if (offering.CapacityType == capacityType && IsTypeAllowed(type, offering, 0) && IsOfferingAllowed(type, offering))
+                {
+                    candidates.Add(new Candidate(type, offering, 0));
+                }
             }
         }
 
-        var asked = $"no instance type has {request} (the pod's requests and {ResourceRequest.CellOverhead.MemoryBytes >> 20} MiB for the cell itself)";
-        return largest is null
-            ? $"{asked}: the catalog is empty"
-            : $"{asked}; the largest available is {largest.Name} with {ResourceRequest.Describe(largest.MilliCpu, largest.MemoryBytes)}";
-    }
+        private bool MayFit(in Listing listing) =>
+            listing.MilliCpu >= _milliCpu
+            && listing.UsableMemoryBytes >= _memoryBytes
+            && (listing.Gpus == 0 || _request.Devices.Count > 0 || listing.Type.Gpus is not { Attached: true });
 
-    private static bool Fits(ResourceRequest request, InstanceType type) =>
-        type.MilliCpu >= request.MilliCpu
-        && type.MemoryBytes >= request.MemoryBytes
-        && (type.MaxDiskBytes == 0 || type.MaxDiskBytes >= request.DiskBytes);
+        // Null when it has not the processors for long.
+        private decimal? Surcharge(InstanceType type) => Sizes.Surcharge(type, _request.Total.MilliCpu) ?? (_request.InstanceType is null ? null : 0);
 
-    private static int Compare(Candidate left, Candidate right)
-    {
-        var byPrice = (left.Offering.PricePerHour ?? decimal.MaxValue).CompareTo(right.Offering.PricePerHour ?? decimal.MaxValue);
-        if (byPrice != 0)
+        private bool IsTypeAllowed(InstanceType type, Offering any, decimal surcharge)
         {
-            return byPrice;
+            if ((type.MaxDiskBytes != 0 && type.MaxDiskBytes < _diskBytes)
+                || (_request.MaxPricePerHour is { } most && !(any.PricePerHour + surcharge <= most))
+                || (_request.InstanceType is { } name && name != type.Name)
+                || !Sizes.AllowsTraits(_request, type))
+            {
+                return false;
+            }
+
+            foreach (var (resource, count) in _request.Devices)
+            {
+                if (Sizes.Devices(type, resource) < count)
+                {
+                    return false;
+                }
+            }
+
+            for (var i = 0; i < _request.Rules.Count; i++)
+            {
+                if (_request.Rules[i].IsOfType && !_request.Rules[i].Allows(type, any, _catalog.Region))
+                {
+                    return false;
+                }
+            }
+
+            return true;
         }
 
-        var byWaste = (left.Type.MilliCpu, left.Type.MemoryBytes).CompareTo((right.Type.MilliCpu, right.Type.MemoryBytes));
-        if (byWaste != 0)
+        private bool IsOfferingAllowed(InstanceType type, Offering offering)
         {
-            return byWaste;
-        }
+            for (var i = 0; i < _request.Rules.Count; i++)
+            {
+                if (!_request.Rules[i].IsOfType && !_request.Rules[i].Allows(type, offering, _catalog.Region))
+                {
+                    return false;
+                }
+            }
 
-        var byName = string.CompareOrdinal(left.Type.Name, right.Type.Name);
-        return byName != 0 ? byName : string.CompareOrdinal(left.Offering.Zone, right.Offering.Zone);
+            return _refusals?.Find(type.Name, offering.Zone, offering.CapacityType) is null;
+        }
     }
 }

@@ -68,8 +68,8 @@ public sealed class PodSpec : ApiObject
     /// <summary>Makes the pod's full name <c>hostname.subdomain.namespace.svc.domain</c>.</summary>
     public string? Subdomain { get; set; }
 
-    /// <summary>Where the scheduler may put the pod; carried as it is.</summary>
-    public JsonElement? Affinity { get; set; }
+    /// <summary>Where the scheduler may put the pod.</summary>
+    public Affinity? Affinity { get; set; }
 
     /// <summary>The scheduler that places the pod.</summary>
     public string? SchedulerName { get; set; }

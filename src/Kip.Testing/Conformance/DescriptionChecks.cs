@@ -81,6 +81,6 @@ internal static class DescriptionChecks
         Check(error.Kind == DriverErrorKind.NotFound, Rules.ResolveImage, "NotFound", $"{error.Kind}: {error.Message}");
     }
 
-    private static Task<IReadOnlyList<InstanceType>> ReadAsync(CheckContext context) =>
-        context.CallAsync("GetCatalogAsync", Rules.Catalog, context.MakeDriver().GetCatalogAsync);
+    private static async Task<IReadOnlyList<InstanceType>> ReadAsync(CheckContext context) =>
+        (await context.CallAsync("GetCatalogAsync", Rules.Catalog, context.MakeDriver().GetCatalogAsync)).Types;
 }

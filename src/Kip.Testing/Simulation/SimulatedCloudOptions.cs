@@ -52,6 +52,7 @@ public sealed record SimulatedCloudOptions
         Name = name,
         MilliCpu = milliCpu,
         MemoryBytes = memoryBytes,
+        UsableMemoryBytes = memoryBytes,
         Architecture = "amd64",
         Offerings =
         [

@@ -1,4 +1,5 @@
 using Kip.Drivers;
+using Kip.Sizing;
 
 namespace Kip.Testing;
 
@@ -7,8 +8,8 @@ internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId)
 {
     public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId);
 
-    public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) =>
-        CallAsync(MakeCall(CloudAction.GetCatalog), () => cloud.Options.Catalog, cancellationToken);
+    public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) =>
+        CallAsync(MakeCall(CloudAction.GetCatalog), () => new InstanceCatalog(cloud.Options.Region, cloud.Options.Catalog), cancellationToken);
 
     public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) =>
         CallAsync(

@@ -3,6 +3,7 @@ using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
 using Kip.Kubernetes.Objects;
+using Kip.Sizing;
 using Kip.Testing;
 
 namespace Kip.Core.Tests.Cells;
@@ -626,7 +627,7 @@ internal sealed class HookedDriver(ICellDriver inner) : ICellDriver
 
     public DriverDescription Description => inner.Description;
 
-    public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) => inner.GetCatalogAsync(cancellationToken);
+    public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => inner.GetCatalogAsync(cancellationToken);
 
     public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => inner.ResolveImageAsync(reference, cancellationToken);
 

@@ -3,6 +3,7 @@ using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
 using Kip.Kubernetes.Objects;
+using Kip.Sizing;
 using Kip.Testing;
 using Xunit.Abstractions;
 
@@ -132,7 +133,7 @@ public class CrashTests(ITestOutputHelper output)
     {
         public DriverDescription Description => inner.Description;
 
-        public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) => process.CallAsync(() => inner.GetCatalogAsync(cancellationToken));
+        public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => process.CallAsync(() => inner.GetCatalogAsync(cancellationToken));
 
         public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => process.CallAsync(() => inner.ResolveImageAsync(reference, cancellationToken));
 
