@@ -1,14 +1,19 @@
 using System.Globalization;
 using Amazon.EC2.Model;
+using Kip.Sizing;
 
 namespace Kip.Drivers.Aws;
 
 /// <summary>The instance types of the region, in the zones that cells have a subnet in.</summary>
-internal sealed class AwsCatalog(AwsCalls calls, TimeProvider timeProvider)
+internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider timeProvider)
 {
     private const int TypesOnOnePage = 100;
     private const int OfferingsOnOnePage = 1000;
     private const long Mib = 1L << 20;
+    private const long Gigabyte = 1_000_000_000;
+
+    // What the device plugins of the makers call them.
+    private static readonly Dictionary<string, string> GpuResources = new(StringComparer.OrdinalIgnoreCase) { ["NVIDIA"] = "nvidia.com/gpu", ["AMD"] = "amd.com/gpu" };
 
     /// <summary>The largest gp3 volume.</summary>
     public const long MaxDiskBytes = 16L << 40;
@@ -17,13 +22,13 @@ internal sealed class AwsCatalog(AwsCalls calls, TimeProvider timeProvider)
     /// <param name="zones">The zones to offer.</param>
     /// <param name="cancellationToken">Ends the call.</param>
     /// <exception cref="DriverException">A part of it cannot be read.</exception>
-    public async Task<IReadOnlyList<InstanceType>> ReadAsync(IReadOnlyCollection<string> zones, CancellationToken cancellationToken)
+    public async Task<InstanceCatalog> ReadAsync(IReadOnlyCollection<string> zones, CancellationToken cancellationToken)
     {
         var types = ReadTypesAsync(cancellationToken);
         var offerings = ReadOfferingsAsync(zones, cancellationToken);
         var prices = ReadSpotPricesAsync(cancellationToken);
         await Task.WhenAll(types, offerings, prices).ConfigureAwait(false);
-        return Map(await types.ConfigureAwait(false), await offerings.ConfigureAwait(false), await prices.ConfigureAwait(false), zones);
+        return new InstanceCatalog(region, Map(await types.ConfigureAwait(false), await offerings.ConfigureAwait(false), await prices.ConfigureAwait(false), zones));
     }
 
     internal static IReadOnlyList<InstanceType> Map(
@@ -68,11 +73,41 @@ internal sealed class AwsCatalog(AwsCalls calls, TimeProvider timeProvider)
             {
                 Name = name,
                 MilliCpu = processors * 1000L,
+                BaselineMilliCpu = Burstable.BaselineMilliCpu(name, processors),
+                BurstPricePerCpuHour = Burstable.PricePerCpuHour(name),
                 MemoryBytes = memory * Mib,
                 Architecture = architecture,
                 MaxDiskBytes = MaxDiskBytes,
+                LocalDiskBytes = (info.InstanceStorageInfo?.TotalSizeInGB ?? 0) * Gigabyte,
+                Gpus = MapGpus(info.GpuInfo),
+                Devices = MapDevices(info),
+                NetworkMegabits = info.NetworkInfo?.NetworkCards.Sum(static card => card.BaselineBandwidthInGbps) is > 0 and var gigabits ? (int)(gigabits * 1000) : null,
+                // Of the one interface that a cell has.
+                Addresses = info.NetworkInfo?.Ipv4AddressesPerInterface,
+                Traits = (info.CurrentGeneration == false ? InstanceTypeTraits.PreviousGeneration : default) | (info.BareMetal == true ? InstanceTypeTraits.BareMetal : default),
                 Offerings = offerings,
             };
+    }
+
+    private static GpuDevices? MapGpus(GpuInfo? info) =>
+        info?.Gpus is [{ Name: { } model, Count: > 0 and var count } gpu, ..] && GpuResources.TryGetValue(gpu.Manufacturer ?? "", out var resource)
+            ? new GpuDevices(resource, model, count, (gpu.MemoryInfo?.SizeInMiB ?? 0) * Mib)
+            : null;
+
+    private static Dictionary<string, int> MapDevices(InstanceTypeInfo info)
+    {
+        var devices = new Dictionary<string, int>();
+        if (info.NeuronInfo?.NeuronDevices.Sum(static device => device.Count) is > 0 and var neuron)
+        {
+            devices["aws.amazon.com/neuron"] = neuron;
+        }
+
+        if (info.GpuInfo?.Gpus.Where(static gpu => gpu.Manufacturer == "Habana").Sum(static gpu => gpu.Count) is > 0 and var gaudi)
+        {
+            devices["habana.ai/gaudi"] = gaudi;
+        }
+
+        return devices;
     }
 
     private static IEnumerable<Offering> Offer(InstanceTypeInfo info, string name, string zone, Dictionary<(string, string), decimal> spotPrices)

@@ -2,6 +2,7 @@ using System.Net;
 using Amazon.EC2.Model;
 using Amazon.Runtime;
 using Kip.Drivers.Aws.Sdk;
+using Kip.Sizing;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Drivers.Aws;
@@ -47,7 +48,7 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
         _calls = new AwsCalls(options, makeHandler);
         _network = new AwsNetworkReader(_calls, options, timeProvider);
         _images = new AwsImages(_calls, options, timeProvider);
-        _catalog = new AwsCatalog(_calls, timeProvider);
+        _catalog = new AwsCatalog(_calls, options.Region, timeProvider);
         _own = new OwnInstances(timeProvider, Description.ListDelay);
     }
 
@@ -56,7 +57,7 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
 
     /// <inheritdoc/>
     /// <remarks>Offers the zones that cells have a subnet in. Prices on demand are not known to EC2; those at the spot market are of now.</remarks>
-    public async Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken)
+    public async Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
     {
         var network = await _network.GetAsync(cancellationToken).ConfigureAwait(false);
         return await _catalog.ReadAsync(network.Subnets.Keys, cancellationToken).ConfigureAwait(false);

@@ -30,6 +30,8 @@ internal static class AwsLaunch
             InstanceInitiatedShutdownBehavior = "terminate",
             // Version 2 of the metadata service only, and one hop: not from inside of a pod's network.
             MetadataOptions = new InstanceMetadataOptionsRequest { HttpEndpoint = "enabled", HttpTokens = "required", HttpPutResponseHopLimit = 1 },
+            // The price of bursts is part of what the type was chosen by; without them a pod that bursts would slowly come to a halt.
+            CreditSpecification = Burstable.HasCredits(request.InstanceType) ? new CreditSpecificationRequest { CpuCredits = "unlimited" } : null,
             BlockDeviceMappings =
             [
                 new BlockDeviceMapping

@@ -23,6 +23,52 @@ public sealed class AwsCatalogTests
     }
 
     [Fact]
+    public void Map_TypeWithEverything_SaysItAll()
+    {
+        var info = new InstanceTypeInfo
+        {
+            InstanceType = "g4dn.metal",
+            CurrentGeneration = false,
+            BareMetal = true,
+            ProcessorInfo = new ProcessorInfo { SupportedArchitectures = ["x86_64"] },
+            VCpuInfo = new VCpuInfo { DefaultVCpus = 96 },
+            MemoryInfo = new MemoryInfo { SizeInMiB = 393216 },
+            SupportedRootDeviceTypes = ["ebs"],
+            SupportedUsageClasses = ["on-demand"],
+            GpuInfo = new GpuInfo { Gpus = [new GpuDeviceInfo { Name = "T4", Manufacturer = "NVIDIA", Count = 8, MemoryInfo = new GpuDeviceMemoryInfo { SizeInMiB = 16384 } }] },
+            NeuronInfo = new NeuronInfo { NeuronDevices = [new NeuronDeviceInfo { Count = 2 }, new NeuronDeviceInfo { Count = 1 }] },
+            InstanceStorageInfo = new InstanceStorageInfo { TotalSizeInGB = 1800 },
+            NetworkInfo = new NetworkInfo { Ipv4AddressesPerInterface = 50, NetworkCards = [new NetworkCardInfo { BaselineBandwidthInGbps = 50 }, new NetworkCardInfo { BaselineBandwidthInGbps = 0.5 }] },
+        };
+
+        var type = Assert.Single(AwsCatalog.Map([info], [Offer("g4dn.metal", "us-east-1a")], [], Zones));
+
+        Assert.Equal(new GpuDevices("nvidia.com/gpu", "T4", 8, 16L << 30), type.Gpus);
+        Assert.Equal(new Dictionary<string, int> { ["aws.amazon.com/neuron"] = 3 }, type.Devices);
+        Assert.Equal((1_800_000_000_000, 50_500, 50), (type.LocalDiskBytes, type.NetworkMegabits, type.Addresses));
+        Assert.Equal(InstanceTypeTraits.PreviousGeneration | InstanceTypeTraits.BareMetal, type.Traits);
+        Assert.Null(type.BaselineMilliCpu);
+    }
+
+    [Theory]
+    [InlineData("t3.nano", 2, 100, 0.05)]
+    [InlineData("t4g.2xlarge", 8, 3200, 0.04)]
+    [InlineData("t2.xlarge", 4, 900, 0.05)]
+    [InlineData("t3a.large", 2, 600, 0.05)]
+    public void Burstable_TypeWithCredits_HasItsBaselineAndPrice(string type, int processors, long baseline, double price) =>
+        Assert.Equal((baseline, (decimal)price), (Burstable.BaselineMilliCpu(type, processors), Burstable.PricePerCpuHour(type)));
+
+    [Fact]
+    public void Burstable_Flex_HasABaselineThatCannotBeExceededForMoney() =>
+        Assert.Equal((800L, (decimal?)null), (Burstable.BaselineMilliCpu("m7i-flex.large", 2)!.Value, Burstable.PricePerCpuHour("m7i-flex.large")));
+
+    [Theory]
+    [InlineData("m7i.large")]
+    [InlineData("trn1.2xlarge")]
+    [InlineData("t3")]
+    public void Burstable_OtherType_HasNone(string type) => Assert.Null(Burstable.BaselineMilliCpu(type, 2));
+
+    [Fact]
     public void Map_SeveralPrices_TakesTheLatest()
     {
         var type = Assert.Single(AwsCatalog.Map(

@@ -34,6 +34,7 @@ public sealed class AwsDriverTests : IDisposable
             ["MinCount"] = "1",
             ["MaxCount"] = "1",
             ["InstanceInitiatedShutdownBehavior"] = "terminate",
+            ["CreditSpecification.CpuCredits"] = "unlimited",
             ["MetadataOptions.HttpTokens"] = "required",
             ["MetadataOptions.HttpPutResponseHopLimit"] = "1",
             ["BlockDeviceMapping.1.DeviceName"] = "/dev/xvda",

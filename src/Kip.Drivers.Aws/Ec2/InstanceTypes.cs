@@ -46,6 +46,10 @@ internal sealed class InstanceTypeInfo
 
     public GpuInfo? GpuInfo { get; init; }
 
+    public NeuronInfo? NeuronInfo { get; init; }
+
+    public InstanceStorageInfo? InstanceStorageInfo { get; init; }
+
     public NetworkInfo? NetworkInfo { get; init; }
 
     public static InstanceTypeInfo Read(XElement element) => new()
@@ -61,6 +65,8 @@ internal sealed class InstanceTypeInfo
         VCpuInfo = element.Structure("vCpuInfo", VCpuInfo.Read),
         MemoryInfo = element.Structure("memoryInfo", MemoryInfo.Read),
         GpuInfo = element.Structure("gpuInfo", GpuInfo.Read),
+        NeuronInfo = element.Structure("neuronInfo", NeuronInfo.Read),
+        InstanceStorageInfo = element.Structure("instanceStorageInfo", InstanceStorageInfo.Read),
         NetworkInfo = element.Structure("networkInfo", NetworkInfo.Read),
     };
 }
@@ -99,21 +105,67 @@ internal sealed class GpuDeviceInfo
 
     public string? Manufacturer { get; init; }
 
+    /// <summary>Cards; of a fraction of a card one.</summary>
     public int? Count { get; init; }
+
+    public GpuDeviceMemoryInfo? MemoryInfo { get; init; }
 
     public static GpuDeviceInfo Read(XElement element) => new()
     {
         Name = element.Text("name"),
         Manufacturer = element.Text("manufacturer"),
         Count = element.Int32("count"),
+        MemoryInfo = element.Structure("memoryInfo", GpuDeviceMemoryInfo.Read),
     };
+}
+
+internal sealed class GpuDeviceMemoryInfo
+{
+    public long? SizeInMiB { get; init; }
+
+    public static GpuDeviceMemoryInfo Read(XElement element) => new() { SizeInMiB = element.Int64("sizeInMiB") };
+}
+
+internal sealed class NeuronInfo
+{
+    public List<NeuronDeviceInfo> NeuronDevices { get; init; } = [];
+
+    public static NeuronInfo Read(XElement element) => new() { NeuronDevices = element.List("neuronDevices", NeuronDeviceInfo.Read) };
+}
+
+internal sealed class NeuronDeviceInfo
+{
+    public int? Count { get; init; }
+
+    public static NeuronDeviceInfo Read(XElement element) => new() { Count = element.Int32("count") };
+}
+
+internal sealed class InstanceStorageInfo
+{
+    /// <summary>Decimal.</summary>
+    public long? TotalSizeInGB { get; init; }
+
+    public static InstanceStorageInfo Read(XElement element) => new() { TotalSizeInGB = element.Int64("totalSizeInGB") };
 }
 
 internal sealed class NetworkInfo
 {
     public int? Ipv4AddressesPerInterface { get; init; }
 
-    public static NetworkInfo Read(XElement element) => new() { Ipv4AddressesPerInterface = element.Int32("ipv4AddressesPerInterface") };
+    public List<NetworkCardInfo> NetworkCards { get; init; } = [];
+
+    public static NetworkInfo Read(XElement element) => new()
+    {
+        Ipv4AddressesPerInterface = element.Int32("ipv4AddressesPerInterface"),
+        NetworkCards = element.List("networkCards", NetworkCardInfo.Read),
+    };
+}
+
+internal sealed class NetworkCardInfo
+{
+    public double? BaselineBandwidthInGbps { get; init; }
+
+    public static NetworkCardInfo Read(XElement element) => new() { BaselineBandwidthInGbps = element.Double("baselineBandwidthInGbps") };
 }
 
 internal sealed class DescribeInstanceTypeOfferingsRequest : AmazonEC2PagedRequest

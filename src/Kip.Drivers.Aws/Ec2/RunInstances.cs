@@ -35,6 +35,8 @@ internal sealed class RunInstancesRequest : AmazonEC2Request
 
     public IamInstanceProfileSpecification? IamInstanceProfile { get; set; }
 
+    public CreditSpecificationRequest? CreditSpecification { get; set; }
+
     protected override void WriteMembers(QueryParameters parameters)
     {
         parameters.Add("ClientToken", ClientToken);
@@ -50,6 +52,7 @@ internal sealed class RunInstancesRequest : AmazonEC2Request
         parameters.Add("MetadataOptions", MetadataOptions);
         parameters.Add("InstanceMarketOptions", InstanceMarketOptions);
         parameters.Add("IamInstanceProfile", IamInstanceProfile);
+        parameters.Add("CreditSpecification", CreditSpecification);
     }
 }
 
@@ -176,6 +179,13 @@ internal sealed class SpotMarketOptions : IQueryStructure
         parameters.Add("SpotInstanceType", SpotInstanceType);
         parameters.Add("InstanceInterruptionBehavior", InstanceInterruptionBehavior);
     }
+}
+
+internal sealed class CreditSpecificationRequest : IQueryStructure
+{
+    public string? CpuCredits { get; set; }
+
+    public void Write(QueryParameters parameters) => parameters.Add("CpuCredits", CpuCredits);
 }
 
 internal sealed class IamInstanceProfileSpecification : IQueryStructure

@@ -33,6 +33,9 @@ internal static class XmlMembers
     public static long? Int64(this XElement element, string name) =>
         long.TryParse(element.Text(name), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var value) ? value : null;
 
+    public static double? Double(this XElement element, string name) =>
+        double.TryParse(element.Text(name), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) ? value : null;
+
     public static bool? Boolean(this XElement element, string name) => bool.TryParse(element.Text(name), out var value) ? value : null;
 
     public static DateTime? Timestamp(this XElement element, string name) =>

@@ -11,7 +11,7 @@ internal static class CellUserData
     public const int MaxBytes = 16 << 10;
 
     private static readonly string CloudConfig = ReadResource("cloud-config.yaml");
-    private static readonly string Script = ReadResource("kip-cell");
+    internal static readonly string Script = ReadResource("kip-cell");
 
     /// <summary>Makes the user data.</summary>
     /// <param name="cell">What the agent reads at its start.</param>

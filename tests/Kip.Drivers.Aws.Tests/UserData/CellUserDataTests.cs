@@ -10,7 +10,6 @@ namespace Kip.Drivers.Aws.Tests.UserData;
 public sealed class CellUserDataTests : IDisposable
 {
     private const string Cell = """{"cellId":"cell-1","controllerCa":"-----BEGIN CERTIFICATE-----\nMII'B\n","note":"# : ü €"}""";
-    private static readonly string Script = File.ReadAllText(Path.Combine(Repository.Root, "src/Kip.Drivers.Aws/UserData/kip-cell"));
 
     private readonly string _directory = Directory.CreateTempSubdirectory("kip-aws-").FullName;
 
@@ -35,7 +34,7 @@ public sealed class CellUserDataTests : IDisposable
         var files = Contents(CellUserData.MakeCloudConfig(Cell, url, new string('A', 64)));
 
         Assert.Equal(
-            [Cell, $"KIP_AGENT_URL=https://example.com/kip%20agent\nKIP_AGENT_SHA256={new string('a', 64)}\n", Script],
+            [Cell, $"KIP_AGENT_URL=https://example.com/kip%20agent\nKIP_AGENT_SHA256={new string('a', 64)}\n", CellUserData.Script],
             files);
     }
 
@@ -135,7 +134,7 @@ public sealed class CellUserDataTests : IDisposable
             }
         }
 
-        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec 2>&1; exec /bin/sh -c \"$0\"", Script]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("/bin/sh", ["-c", "exec 2>&1; exec /bin/sh -c \"$0\"", CellUserData.Script]) { RedirectStandardOutput = true };
         start.Environment["PATH"] = $"{_directory}:/usr/bin:/bin";
         start.Environment["KIP_AGENT"] = Path.Combine(_directory, "agent");
         foreach (var (name, value) in environment)
