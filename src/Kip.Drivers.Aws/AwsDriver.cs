@@ -1,6 +1,5 @@
 using System.Net;
 using Amazon.EC2.Model;
-using Amazon.Runtime;
 using Kip.Drivers.Aws.Sdk;
 using Kip.Sizing;
 using Microsoft.Extensions.Logging;
@@ -129,14 +128,19 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
         }
     }
 
+    /// <summary>
+    /// Looks whether cells can be launched: credentials, network, image, and each permission by a dry run. Changes nothing. What cannot be
+    /// looked at because something before it failed is left out.
+    /// </summary>
+    public Task<IReadOnlyList<AwsCheck>> CheckAsync(CancellationToken cancellationToken) =>
+        new AwsDoctor(_calls, _options, _network, _images).CheckAsync(cancellationToken);
+
     /// <inheritdoc/>
     public void Dispose()
     {
         _network.Dispose();
         _calls.Dispose();
     }
-
-    private static string? CodeOf(DriverException error) => (error.InnerException as AmazonServiceException)?.ErrorCode;
 
     private static void Validate(AwsDriverOptions options)
     {
@@ -186,22 +190,22 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
             return response.Reservation.Instances.Select(Map).OfType<Instance>().FirstOrDefault()
                 ?? throw new DriverException(DriverErrorKind.Transient, $"cannot {purpose}: EC2 accepted it, but did not say what it has launched");
         }
-        catch (DriverException error) when (CodeOf(error) is AwsErrors.IdempotentParameterMismatch or AwsErrors.IdempotentInstanceTerminated)
+        catch (DriverException error) when (AwsErrors.CodeOf(error) is AwsErrors.IdempotentParameterMismatch or AwsErrors.IdempotentInstanceTerminated)
         {
             // Launched before, with an image or a configuration that has changed since, or already over.
             var found = await DescribeAsync("look for what was launched before", cancellationToken, new Filter("client-token", request.LaunchToken)).ConfigureAwait(false);
             return found.Count > 0 ? found[0] : throw new DriverException(
-                CodeOf(error) == AwsErrors.IdempotentInstanceTerminated ? DriverErrorKind.NotFound : DriverErrorKind.Transient,
+                AwsErrors.CodeOf(error) == AwsErrors.IdempotentInstanceTerminated ? DriverErrorKind.NotFound : DriverErrorKind.Transient,
                 $"cannot {purpose}: it was launched before, but EC2 does not list the instance",
                 error);
         }
-        catch (DriverException error) when (CodeOf(error) is AwsErrors.GroupNotFound or AwsErrors.SubnetNotFound)
+        catch (DriverException error) when (AwsErrors.CodeOf(error) is AwsErrors.GroupNotFound or AwsErrors.SubnetNotFound)
         {
             // All of it was there when the network was read: it is new and not known everywhere yet, or somebody has deleted it.
             _network.Forget();
             throw new DriverException(DriverErrorKind.Transient, error.Message, error);
         }
-        catch (DriverException error) when (CodeOf(error) is AwsErrors.SubnetFull)
+        catch (DriverException error) when (AwsErrors.CodeOf(error) is AwsErrors.SubnetFull)
         {
             // Another subnet of the zone may have more room.
             _network.Forget();
@@ -274,7 +278,7 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
                 cancellationToken).ConfigureAwait(false);
             LogTerminated(string.Join(", ", ids));
         }
-        catch (DriverException error) when (ids.Count == 1 && CodeOf(error) is AwsErrors.InstanceNotFound or AwsErrors.InstanceMalformed)
+        catch (DriverException error) when (ids.Count == 1 && AwsErrors.CodeOf(error) is AwsErrors.InstanceNotFound or AwsErrors.InstanceMalformed)
         {
             // Gone.
         }

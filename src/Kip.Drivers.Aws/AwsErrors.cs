@@ -24,6 +24,9 @@ internal static partial class AwsErrors
     public const string PermissionDuplicate = "InvalidPermission.Duplicate";
     public const string PermissionNotFound = "InvalidPermission.NotFound";
 
+    /// <summary>The call was only tried, and would have been allowed.</summary>
+    public const string DryRunOperation = "DryRunOperation";
+
     private const string RaiseQuota = "raise the quota in the console under Service Quotas > Amazon EC2, or use another type or region";
 
     // AWS's documentation of EC2's error codes, "Error codes for the Amazon EC2 API"; null where AWS's own words say it best.
@@ -96,6 +99,9 @@ internal static partial class AwsErrors
         ["ServiceUnavailable"] = (DriverErrorKind.Transient, null),
         ["RequestTimeout"] = (DriverErrorKind.Transient, null),
     };
+
+    /// <summary>What AWS called the failure; null when it did not come from AWS.</summary>
+    public static string? CodeOf(DriverException error) => (error.InnerException as AmazonServiceException)?.ErrorCode;
 
     /// <summary>Translates.</summary>
     /// <param name="exception">What AWSSDK.Core threw.</param>

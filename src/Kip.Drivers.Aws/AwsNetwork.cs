@@ -53,7 +53,9 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
 
     public void Dispose() => _turn.Dispose();
 
-    private async Task<AwsNetwork> ReadAsync(CancellationToken cancellationToken)
+    /// <summary>Finds the network and its subnets by zone. Changes nothing.</summary>
+    /// <exception cref="DriverException">They cannot be read, or there are none.</exception>
+    public async Task<(Vpc Vpc, FrozenDictionary<string, CellSubnet> Subnets)> FindAsync(CancellationToken cancellationToken)
     {
         var subnets = await FindSubnetsAsync(cancellationToken).ConfigureAwait(false);
         var vpc = await FindVpcAsync(subnets.Count > 0 ? subnets[0].VpcId : null, cancellationToken).ConfigureAwait(false);
@@ -69,11 +71,14 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
 
         var isPublic = await ReadRoutesAsync(vpc.VpcId!, cancellationToken).ConfigureAwait(false);
         var byZone = subnets.Where(static subnet => subnet.AvailabilityZone is not null).GroupBy(static subnet => subnet.AvailabilityZone!, StringComparer.Ordinal);
+        return (vpc, byZone.ToFrozenDictionary(static zone => zone.Key, zone => Choose(zone, isPublic), StringComparer.Ordinal));
+    }
+
+    private async Task<AwsNetwork> ReadAsync(CancellationToken cancellationToken)
+    {
+        var (vpc, subnets) = await FindAsync(cancellationToken).ConfigureAwait(false);
         var groups = await new AwsSecurityGroup(calls, options).EnsureAsync(vpc, cancellationToken).ConfigureAwait(false);
-        return new AwsNetwork(
-            vpc.VpcId!,
-            byZone.ToFrozenDictionary(static zone => zone.Key, zone => Choose(zone, isPublic), StringComparer.Ordinal),
-            groups);
+        return new AwsNetwork(vpc.VpcId!, subnets, groups);
     }
 
     private async Task<List<Subnet>> FindSubnetsAsync(CancellationToken cancellationToken)

@@ -1,5 +1,4 @@
 using Amazon.EC2.Model;
-using Amazon.Runtime;
 
 namespace Kip.Drivers.Aws;
 
@@ -12,17 +11,48 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
 {
     private const string AllProtocols = "-1";
 
+    /// <summary>What it is called.</summary>
+    public string Name { get; } = $"kip-{options.ControllerId}-cellsecuritygroup".ToLowerInvariant();
+
     /// <summary>Makes it or sets it right, and returns the ids of all groups that cells get, this one first.</summary>
     /// <exception cref="DriverException">It cannot be, or a group of the configuration is not there.</exception>
     public async Task<IReadOnlyList<string>> EnsureAsync(Vpc vpc, CancellationToken cancellationToken)
     {
-        await CheckExtraGroupsAsync(vpc.VpcId!, cancellationToken).ConfigureAwait(false);
-        var name = $"kip-{options.ControllerId}-cellsecuritygroup".ToLowerInvariant();
-        var group = await FindAsync(vpc.VpcId!, name, cancellationToken).ConfigureAwait(false)
-            ?? await CreateAsync(vpc.VpcId!, name, cancellationToken).ConfigureAwait(false);
+        var group = await FindAsync(vpc.VpcId!, cancellationToken).ConfigureAwait(false)
+            ?? await CreateAsync(vpc.VpcId!, cancellationToken).ConfigureAwait(false);
         await ConvergeAsync(group, MakeRules(vpc), cancellationToken).ConfigureAwait(false);
         return [group.GroupId!, .. options.ExtraSecurityGroupIds];
     }
+
+    /// <summary>The group, or null; also looks whether the extra ones are there. Changes nothing.</summary>
+    /// <exception cref="DriverException">One of the configuration is not there, or the name is somebody else's.</exception>
+    public async Task<SecurityGroup?> FindAsync(string vpcId, CancellationToken cancellationToken)
+    {
+        await CheckExtraGroupsAsync(vpcId, cancellationToken).ConfigureAwait(false);
+        var found = await DescribeAsync(cancellationToken, new Filter("vpc-id", vpcId), new Filter("group-name", Name)).ConfigureAwait(false);
+        var group = found.Find(static group => group.GroupId is not null);
+        return group is null || group.Tags.Exists(tag => tag.Key == InstanceTags.ControllerId && tag.Value == options.ControllerId)
+            ? group
+            : throw new DriverException(
+                DriverErrorKind.InvalidConfiguration,
+                $"the security group {group.GroupId} is called {Name} but has no tag {InstanceTags.ControllerId}={options.ControllerId}: delete it, or tag it if it is Kip's");
+    }
+
+    /// <summary>What makes it.</summary>
+    public CreateSecurityGroupRequest MakeRequest(string vpcId) => new()
+    {
+        GroupName = Name,
+        Description = $"Cells of Kip, controller {options.ControllerId}",
+        VpcId = vpcId,
+        TagSpecifications =
+        [
+            new TagSpecification
+            {
+                ResourceType = "security-group",
+                Tags = AwsTags.Make(new Dictionary<string, string> { [InstanceTags.ControllerId] = options.ControllerId, [InstanceTags.Name] = Name }, options.Tags),
+            },
+        ],
+    };
 
     private async Task CheckExtraGroupsAsync(string vpcId, CancellationToken cancellationToken)
     {
@@ -40,17 +70,6 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
         }
     }
 
-    private async Task<SecurityGroup?> FindAsync(string vpcId, string name, CancellationToken cancellationToken)
-    {
-        var found = await DescribeAsync(cancellationToken, new Filter("vpc-id", vpcId), new Filter("group-name", name)).ConfigureAwait(false);
-        var group = found.Find(static group => group.GroupId is not null);
-        return group is null || group.Tags.Exists(tag => tag.Key == InstanceTags.ControllerId && tag.Value == options.ControllerId)
-            ? group
-            : throw new DriverException(
-                DriverErrorKind.InvalidConfiguration,
-                $"the security group {group.GroupId} is called {name} but has no tag {InstanceTags.ControllerId}={options.ControllerId}: delete it, or tag it if it is Kip's");
-    }
-
     private Task<List<SecurityGroup>> DescribeAsync(CancellationToken cancellationToken, params List<Filter> filters) => AwsCalls.PageAsync(
         "read the security groups",
         new DescribeSecurityGroupsRequest { Filters = filters },
@@ -58,33 +77,22 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
         static response => (response.SecurityGroups, response.NextToken),
         cancellationToken);
 
-    private async Task<SecurityGroup> CreateAsync(string vpcId, string name, CancellationToken cancellationToken)
+    private async Task<SecurityGroup> CreateAsync(string vpcId, CancellationToken cancellationToken)
     {
-        var request = new CreateSecurityGroupRequest
-        {
-            GroupName = name,
-            Description = $"Cells of Kip, controller {options.ControllerId}",
-            VpcId = vpcId,
-            TagSpecifications =
-            [
-                new TagSpecification
-                {
-                    ResourceType = "security-group",
-                    Tags = AwsTags.Make(new Dictionary<string, string> { [InstanceTags.ControllerId] = options.ControllerId, [InstanceTags.Name] = name }, options.Tags),
-                },
-            ],
-        };
         try
         {
             var created = await AwsCalls.CallAsync(
-                "ec2:CreateSecurityGroup", $"make the security group {name}", token => calls.Ec2.CreateSecurityGroupAsync(request, token), cancellationToken).ConfigureAwait(false);
-            return new SecurityGroup { GroupId = created.GroupId, GroupName = name, IpPermissions = [], Tags = [] };
+                "ec2:CreateSecurityGroup",
+                $"make the security group {Name}",
+                token => calls.Ec2.CreateSecurityGroupAsync(MakeRequest(vpcId), token),
+                cancellationToken).ConfigureAwait(false);
+            return new SecurityGroup { GroupId = created.GroupId, GroupName = Name };
         }
-        catch (DriverException error) when (Code(error) == AwsErrors.GroupDuplicate)
+        catch (DriverException error) when (AwsErrors.CodeOf(error) == AwsErrors.GroupDuplicate)
         {
             // Another process was faster, or an earlier try of this one: its answer was lost.
-            return await FindAsync(vpcId, name, cancellationToken).ConfigureAwait(false)
-                ?? throw new DriverException(DriverErrorKind.Transient, $"the security group {name} exists but is not listed yet", error);
+            return await FindAsync(vpcId, cancellationToken).ConfigureAwait(false)
+                ?? throw new DriverException(DriverErrorKind.Transient, $"the security group {Name} exists but is not listed yet", error);
         }
     }
 
@@ -132,17 +140,15 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
         {
             await call.ConfigureAwait(false);
         }
-        catch (DriverException error) when (Code(error) == code)
+        catch (DriverException error) when (AwsErrors.CodeOf(error) == code)
         {
             // What was wanted is so.
         }
-        catch (DriverException error) when (Code(error) == AwsErrors.GroupNotFound)
+        catch (DriverException error) when (AwsErrors.CodeOf(error) == AwsErrors.GroupNotFound)
         {
             throw new DriverException(DriverErrorKind.Transient, error.Message, error);
         }
     }
-
-    private static string? Code(DriverException error) => (error.InnerException as AmazonServiceException)?.ErrorCode;
 
     private enum RuleSource
     {

@@ -17,6 +17,11 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
     private readonly ConcurrentDictionary<string, bool> _terminated = new();
     private readonly ConcurrentQueue<Ec2Call> _calls = new();
 
+    private (string Action, int Times) _losing;
+
+    /// <summary>The answers to the next requests for an action get lost on their way, after they took effect.</summary>
+    public void LoseAnswers(string action, int times) => _losing = (action, times);
+
     /// <summary>All requests to EC2 until now.</summary>
     public IReadOnlyCollection<Ec2Call> Calls => _calls;
 
@@ -43,6 +48,19 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
         }
 
         _calls.Enqueue(call);
+        var response = await AnswerAsync(wire, request, call, cancellationToken);
+        if (_losing is { Times: > 0 } losing && losing.Action == call.Action)
+        {
+            _losing = losing with { Times = losing.Times - 1 };
+            response.Dispose();
+            throw new HttpRequestException("the answer was lost");
+        }
+
+        return response;
+    }
+
+    private async Task<HttpResponseMessage> AnswerAsync(HttpMessageInvoker wire, HttpRequestMessage request, Ec2Call call, CancellationToken cancellationToken)
+    {
         return call switch
         {
             { Action: "RunInstances" } when call["ClientToken"] is { } token => await LaunchAsync(request, token, cancellationToken),
@@ -55,6 +73,12 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
     {
         var ids = call.Parameters.Where(parameter => parameter.Key.StartsWith("InstanceId.", StringComparison.Ordinal)).Select(parameter => parameter.Value)
             .Where(id => !_terminated.ContainsKey(id)).ToList();
+        if (call["DryRun"] is not null)
+        {
+            var (refused, error) = await ForwardAsync(request, request.Content!.ReadAsByteArrayAsync(cancellationToken)).WaitAsync(cancellationToken);
+            return FakeAws.Xml(refused, error);
+        }
+
         if (ids.Count == 0)
         {
             return FakeAws.Xml(HttpStatusCode.OK, "<TerminateInstancesResponse><instancesSet/></TerminateInstancesResponse>");

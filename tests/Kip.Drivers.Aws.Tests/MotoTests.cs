@@ -1,4 +1,3 @@
-using System.Net;
 using System.Xml.Linq;
 
 namespace Kip.Drivers.Aws.Tests;
@@ -114,6 +113,53 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
         Assert.Equal((20 + 7, 1, 1), (launching, listing, ending));
     }
 
+    [MotoFact]
+    public async Task Launch_AnswerLost_IsRepeatedAndMakesOneInstance()
+    {
+        using var driver = _moto.MakeDriver(NewController());
+        var request = await MakeRequestAsync(driver);
+        _moto.LoseAnswers("RunInstances", 1);
+
+        var instance = await driver.LaunchAsync(request, _limit.Token);
+
+        Assert.Equal(2, _moto.Calls.Count(call => call.Action == "RunInstances"));
+        Assert.Equal(instance.Id, Assert.Single(await driver.ListAsync(_limit.Token)).Id);
+        await driver.TerminateAsync([instance.Id], _limit.Token);
+    }
+
+    [MotoFact]
+    public async Task Launch_AllAnswersLost_IsTransientAndFoundLater()
+    {
+        using var driver = _moto.MakeDriver(NewController());
+        var request = await MakeRequestAsync(driver);
+        _moto.LoseAnswers("RunInstances", 4);
+
+        var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(request, _limit.Token));
+        var instance = await driver.LaunchAsync(request, _limit.Token);
+
+        Assert.Equal(DriverErrorKind.Transient, error.Kind);
+        Assert.Equal(instance.Id, Assert.Single(await driver.ListAsync(_limit.Token)).Id);
+        await driver.TerminateAsync([instance.Id], _limit.Token);
+    }
+
+    [MotoFact]
+    public async Task Check_AccountOfMoto_IsReadyForCells()
+    {
+        using var driver = _moto.MakeDriver(NewController());
+
+        var before = await driver.CheckAsync(_limit.Token);
+        var instance = await driver.LaunchAsync(await MakeRequestAsync(driver), _limit.Token);
+        var after = await driver.CheckAsync(_limit.Token);
+
+        Assert.All(before.Concat(after), check => Assert.True(check.Ok, $"{check.Name}: {check.Detail}"));
+        Assert.Equal(["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:CreateSecurityGroup"], before.Select(check => check.Name));
+        Assert.Equal(
+            ["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:TerminateInstances", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
+            after.Select(check => check.Name));
+        Assert.Equal(instance.Id, Assert.Single(await driver.ListAsync(_limit.Token)).Id);
+        await driver.TerminateAsync([instance.Id], _limit.Token);
+    }
+
     private static string NewController() => $"moto-{Guid.NewGuid():n}"[..20];
 
     private async Task<LaunchRequest> MakeRequestAsync(AwsDriver driver) => FakeAws.MakeRequest() with
@@ -126,17 +172,6 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
     private Task<XElement> DescribeGroupAsync(string controller) =>
         QueryAsync("DescribeSecurityGroups", ("Filter.1.Name", "group-name"), ("Filter.1.Value.1", $"kip-{controller}-cellsecuritygroup"));
 
-    /// <summary>Asks moto without the driver.</summary>
-    private async Task<XElement> QueryAsync(string action, params (string Name, string Value)[] parameters)
-    {
-        using var client = new HttpClient();
-        using var form = new FormUrlEncodedContent(
-            parameters.Prepend(("Version", "2016-11-15")).Prepend(("Action", action)).Select(parameter => new KeyValuePair<string, string>(parameter.Item1, parameter.Item2)));
-        using var request = new HttpRequestMessage(HttpMethod.Post, server.Address) { Content = form };
-        request.Headers.TryAddWithoutValidation("Authorization", "AWS4-HMAC-SHA256 Credential=AKIATEST/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0");
-        using var response = await client.SendAsync(request, _limit.Token);
-        var body = await response.Content.ReadAsStringAsync(_limit.Token);
-        Assert.True(response.StatusCode == HttpStatusCode.OK, body);
-        return XElement.Parse(body);
-    }
+    private Task<XElement> QueryAsync(string action, params (string Name, string Value)[] parameters) =>
+        server.QueryAsync("ec2", "2016-11-15", action, _limit.Token, parameters);
 }
