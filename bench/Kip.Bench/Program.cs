@@ -1,6 +1,6 @@
 using Kip.Bench;
 
-var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet or bench/node");
+var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node or bench/sizing");
 switch (args)
 {
     case ["run", .. var rest]:
@@ -11,6 +11,9 @@ switch (args)
         return 0;
     case ["fleet", .. var rest]:
         return await FleetBench.RunAsync(root, Count(rest, 20));
+    case ["sizing"]:
+        SizingBench.Run();
+        return 0;
     case ["node", var kubeconfig, .. var bursts]:
         await NodeBench.RunAsync(kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
         return 0;
@@ -18,7 +21,7 @@ switch (args)
         await NodeBench.HostAsync(kubeconfig);
         return 0;
     default:
-        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | node KUBECONFIG [PODS...]");
+        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | sizing | node KUBECONFIG [PODS...]");
         return 2;
 }
 

@@ -62,6 +62,9 @@ public sealed partial class LocalDriver : ICellDriver
     /// <inheritdoc/>
     public DriverDescription Description { get; }
 
+    /// <summary>What <see cref="GetCatalogAsync"/> answers on this machine, without a driver.</summary>
+    public static InstanceCatalog CatalogOfThisMachine() => LocalCatalog.OfThisMachine().Instances;
+
     /// <inheritdoc/>
     /// <remarks>Only types that are not larger than this machine. Prices are made up; what they are good for is their order.</remarks>
     public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) =>

@@ -6,6 +6,8 @@ var root = new RootCommand("Kip gives every pod a machine of its own: a right-si
 {
     RunCommand.Create(),
     NodeCommand.Create(),
+    ExplainCommand.Create(),
+    CatalogCommand.Create(),
     GetCommand.Create(),
     DeleteCommand.Create(),
     DoctorCommand.Create(),

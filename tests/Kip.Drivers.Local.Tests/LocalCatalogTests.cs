@@ -9,8 +9,8 @@ public sealed class LocalCatalogTests
     {
         decimal Price(InstanceType type, CapacityType capacity) => type.Offerings.Single(offering => offering.CapacityType == capacity).PricePerHour!.Value;
 
-        Assert.Equal(7, Large.InstanceTypes.Count);
-        foreach (var (smaller, larger) in Large.InstanceTypes.Zip(Large.InstanceTypes.Skip(1)))
+        Assert.Equal(7, Large.Instances.Types.Count);
+        foreach (var (smaller, larger) in Large.Instances.Types.Zip(Large.Instances.Types.Skip(1)))
         {
             Assert.True(smaller.MilliCpu <= larger.MilliCpu && smaller.MemoryBytes < larger.MemoryBytes && smaller.MaxDiskBytes <= larger.MaxDiskBytes);
             Assert.True(Price(smaller, CapacityType.OnDemand) < Price(larger, CapacityType.OnDemand));
@@ -23,7 +23,7 @@ public sealed class LocalCatalogTests
     {
         var catalog = new LocalCatalog(2, 5L << 30);
 
-        Assert.Equal("local.medium", catalog.InstanceTypes[^1].Name);
+        Assert.Equal("local.medium", catalog.Instances.Types[^1].Name);
         var exception = Assert.Throws<DriverException>(() => catalog.Find("local.xlarge"));
         Assert.Equal(DriverErrorKind.Unsupported, exception.Kind);
         Assert.Contains("local.medium", exception.Message, StringComparison.Ordinal);

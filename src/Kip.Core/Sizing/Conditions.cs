@@ -182,8 +182,8 @@ internal sealed class Conditions
                 (type, _) => MemorySizes.Usable(type) >= total.MemoryBytes,
                 static type => type.MemoryBytes);
             Add(
-                "too few processors without end (shared or with credits)",
-                $"{ResourceRequest.DescribeCpu(total.MilliCpu)} that may be used without end",
+                "too few processors in the long run (shared core or processor credits)",
+                $"{ResourceRequest.DescribeCpu(total.MilliCpu)} in the long run",
                 (type, _) => Sizes.Surcharge(type, total.MilliCpu) is not null);
             Add(
                 "too small a disk",

@@ -35,7 +35,7 @@ public sealed record PlacementRule(string Source, IReadOnlyList<IReadOnlyList<La
     {
         for (var i = 0; i < term.Count; i++)
         {
-            if (!term[i].Holds(WellKnownLabels.Value(term[i].Label, type, offering, region)))
+            if (!term[i].IsMetBy(WellKnownLabels.Value(term[i].Label, type, offering, region)))
             {
                 return false;
             }
@@ -51,7 +51,9 @@ public sealed record PlacementRule(string Source, IReadOnlyList<IReadOnlyList<La
 /// <param name="Values">With what.</param>
 public sealed record LabelRequirement(string Label, LabelOperator Operator, IReadOnlyList<string> Values)
 {
-    internal bool Holds(string? actual) => Operator switch
+    /// <summary>Whether a label of this value meets it.</summary>
+    /// <param name="actual">The value; null where the label is not there.</param>
+    public bool IsMetBy(string? actual) => Operator switch
     {
         LabelOperator.In => actual is not null && Contains(actual),
         LabelOperator.NotIn => actual is null || !Contains(actual),

@@ -35,7 +35,7 @@ internal static class GetCommand
         var now = TimeProvider.System.GetUtcNow();
         var rows = (await host.Store.ListAsync(cancellationToken).ConfigureAwait(false))
             .OrderBy(static r => r.CreatedAt)
-            .Select(r => new[] { r.Id, r.State.ToString(), r.InstanceType, r.Zone, r.Address ?? "<none>", r.Pod.ToString(), Age(now - r.CreatedAt) })
+            .Select(r => (string[])[ r.Id, r.State.ToString(), r.InstanceType, r.Zone, r.Address ?? "<none>", r.Pod.ToString(), Age(now - r.CreatedAt)])
             .Prepend(Header)
             .ToList();
         if (rows.Count == 1)
@@ -44,12 +44,7 @@ internal static class GetCommand
             return ExitCodes.Ok;
         }
 
-        var widths = Enumerable.Range(0, Header.Length).Select(column => rows.Max(r => r[column].Length)).ToArray();
-        foreach (var row in rows)
-        {
-            Console.Out.WriteLine(string.Join("   ", row.Select((text, column) => text.PadRight(widths[column]))).TrimEnd());
-        }
-
+        Table.Write(Console.Out, rows);
         return ExitCodes.Ok;
     }
 

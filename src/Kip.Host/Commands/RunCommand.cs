@@ -38,7 +38,7 @@ internal static class RunCommand
             screen.Say($"warning: {warning}");
         }
 
-        var pod = await ReadPodAsync(path, screen, cancellationToken).ConfigureAwait(false);
+        var pod = await PodFile.ReadAsync(path, screen.Say, cancellationToken).ConfigureAwait(false);
         using var loggers = StandardErrorLogging.Create(flags.Verbose);
         var checking = Task.Run(() => Require(settings), cancellationToken);
         await using var host = await OpenAsync(settings, loggers, checking, cancellationToken).ConfigureAwait(false);
@@ -77,47 +77,6 @@ internal static class RunCommand
         }
 
         return ExitCode(await cell.PodEnded.ConfigureAwait(false), interruption.Happened, screen);
-    }
-
-    private static async Task<Pod> ReadPodAsync(string path, Screen screen, CancellationToken cancellationToken)
-    {
-        PodManifest manifest;
-        try
-        {
-            manifest = path == "-"
-                ? Manifest.ReadPod(await Console.In.ReadToEndAsync(cancellationToken).ConfigureAwait(false), "standard input")
-                : await Manifest.ReadPodAsync(path, cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is ManifestException or IOException or UnauthorizedAccessException)
-        {
-            throw new HostException(ExitCodes.Usage, e.Message, e);
-        }
-
-        foreach (var warning in manifest.Warnings)
-        {
-            screen.Say($"warning: {warning}");
-        }
-
-        PodDefaults.Apply(manifest.Pod);
-        List<FieldError> errors = [.. PodValidation.Validate(manifest.Pod), .. ImageErrors(manifest.Pod)];
-        return errors.Count == 0
-            ? manifest.Pod
-            : throw new HostException(ExitCodes.Usage, $"{path}: the pod is not valid:\n  {string.Join("\n  ", errors)}");
-    }
-
-    // A cluster takes such a pod and waits for somebody to edit the name; here nobody can.
-    private static IEnumerable<FieldError> ImageErrors(Pod pod)
-    {
-        foreach (var (list, containers) in new[] { ("initContainers", pod.Spec.InitContainers), ("containers", pod.Spec.Containers) })
-        {
-            for (var i = 0; i < containers?.Count; i++)
-            {
-                if (containers[i].Image is { Length: > 0 } image && !ImageReference.TryParse(image, out _, out var problem))
-                {
-                    yield return new FieldError($"spec.{list}[{i}].image", $"Invalid value: {problem}");
-                }
-            }
-        }
     }
 
     private static async Task<StandaloneHost> OpenAsync(HostSettings settings, ILoggerFactory loggers, Task checking, CancellationToken cancellationToken)

@@ -43,6 +43,10 @@ public sealed class PodAnnotationsTests
 
     [Theory]
     [InlineData("launch-type", "spott", "Unsupported value: \"spott\": supported values: \"spot\", \"dedicated\", \"on-demand\"")]
+    [InlineData("launch-type", "spot,dedicated", "Unsupported value: \"spot,dedicated\"")]
+    [InlineData("max-price", "cheap", "Invalid value: \"cheap\": must be dollars per hour, greater than 0, such as 0.25")]
+    [InlineData("max-price", "0", "Invalid value: \"0\": must be dollars per hour")]
+    [InlineData("max-price", "-1", "Invalid value: \"-1\": must be dollars per hour")]
     [InlineData("private-ip-only", "yes", "Invalid value: \"yes\": must be true or false")]
     [InlineData("volume-size", "big", "Invalid value: \"big\": ")]
     [InlineData("volume-size", "0", "Invalid value: \"0\": must be greater than 0")]
@@ -58,6 +62,20 @@ public sealed class PodAnnotationsTests
         Assert.Equal($"metadata.annotations[pod.elotl.co/{name}]", error.Field);
         Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("spot, on-demand", CellLaunchType.Spot, CellLaunchType.OnDemand)]
+    [InlineData("on-demand,Spot", CellLaunchType.OnDemand, CellLaunchType.Spot)]
+    [InlineData("dedicated", CellLaunchType.Dedicated, null)]
+    public void Read_LaunchTypes_AreInTheOrderGiven(string text, CellLaunchType first, CellLaunchType? fallback)
+    {
+        var annotations = Read(out _, ("launch-type", text));
+
+        Assert.Equal((first, fallback), (annotations.LaunchType, annotations.FallbackLaunchType));
+    }
+
+    [Fact]
+    public void Read_MaxPrice_IsExact() => Assert.Equal(0.0125m, Read(out _, ("max-price", "0.0125")).MaxPricePerHour);
 
     [Theory]
     [InlineData("0")]

@@ -17,6 +17,7 @@ public class PodResourcesTests
     [InlineData("sidecar started after the init container does not count beside it", "{initContainers: [{name: i, resources: {requests: {cpu: 2}}}, {name: s, restartPolicy: Always, resources: {requests: {cpu: 1}}}], containers: [{name: a, resources: {requests: {cpu: 500m}}}]}", 2000, 0)]
     [InlineData("overhead is added", "{overhead: {cpu: 100m, memory: 64Mi}, containers: [{name: a, resources: {requests: {cpu: 1, memory: 1Gi}}}]}", 1100, 1088)]
     [InlineData("pod-level requests replace the sum", "{resources: {requests: {cpu: 4}}, containers: [{name: a, resources: {requests: {cpu: 1, memory: 1Gi}}}]}", 4000, 1024)]
+    [InlineData("huge pages are memory", "{containers: [{name: a, resources: {requests: {memory: 1Gi}, limits: {hugepages-2Mi: 512Mi}}}]}", 0, 1536)]
     [InlineData("nothing asked", "{containers: [{name: a}]}", 0, 0)]
     public void Effective_FollowsTheSchedulersFormula(string what, string spec, long milliCpu, long mebibytes)
     {
@@ -37,5 +38,23 @@ public class PodResourcesTests
         var request = PodResources.Effective(pod);
 
         Assert.Equal((1L, 2L), (request.MilliCpu, request.MemoryBytes));
+    }
+
+    [Theory]
+    [InlineData("{containers: [{name: a, resources: {requests: {cpu: 500m}}}]}", "500m: containers 500m")]
+    [InlineData("{initContainers: [{name: s, restartPolicy: Always, resources: {requests: {cpu: 250m}}}], containers: [{name: a, resources: {requests: {cpu: 500m}}}]}", "750m: containers 500m + sidecars 250m")]
+    [InlineData("{overhead: {cpu: 10m}, initContainers: [{name: i, resources: {requests: {cpu: 2}}}], containers: [{name: a, resources: {requests: {cpu: 500m}}}]}", "2010m: initialisation 2, more than containers 500m + overhead 10m")]
+    [InlineData("{resources: {requests: {cpu: 4}}, containers: [{name: a, resources: {requests: {cpu: 500m}}}]}", "4: pod-level 4")]
+    public void Explain_SaysHowTheAmountComesAbout(string spec, string text) =>
+        Assert.Equal(text, PodResources.Explain(Manifest.ReadPod($"{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {spec}}}", "explain").Pod.Spec, "cpu").ToString());
+
+    [Fact]
+    public void Devices_AreTheExtendedResources()
+    {
+        var spec = Manifest.ReadPod(
+            "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a, resources: {limits: {nvidia.com/gpu: 1, cpu: 1}}}, {name: b, resources: {limits: {nvidia.com/gpu: 2, example.com/none: 0}}}]}}",
+            "devices").Pod.Spec;
+
+        Assert.Equal([KeyValuePair.Create("nvidia.com/gpu", 3L)], PodResources.Devices(spec));
     }
 }
