@@ -5,7 +5,7 @@ using Kip.Sizing;
 namespace Kip.Drivers.Aws;
 
 /// <summary>The instance types of the region, in the zones that cells have a subnet in.</summary>
-internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider timeProvider)
+internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeProvider timeProvider)
 {
     private const int TypesOnOnePage = 100;
     private const int OfferingsOnOnePage = 1000;
@@ -18,7 +18,7 @@ internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider tim
     /// <summary>The largest gp3 volume.</summary>
     public const long MaxDiskBytes = 16L << 40;
 
-    /// <summary>Reads it. Prices on demand are not known to EC2 and left open.</summary>
+    /// <summary>Reads it. EC2 does not know prices on demand: those come from the price list, if there is one.</summary>
     /// <param name="zones">The zones to offer.</param>
     /// <param name="cancellationToken">Ends the call.</param>
     /// <exception cref="DriverException">A part of it cannot be read.</exception>
@@ -28,11 +28,22 @@ internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider tim
         var offerings = ReadOfferingsAsync(zones, cancellationToken);
         var prices = ReadSpotPricesAsync(cancellationToken);
         await Task.WhenAll(types, offerings, prices).ConfigureAwait(false);
-        return new InstanceCatalog(region, Map(await types.ConfigureAwait(false), await offerings.ConfigureAwait(false), await prices.ConfigureAwait(false), zones));
+        return new InstanceCatalog(
+            options.Region,
+            Map(
+                await types.ConfigureAwait(false),
+                await offerings.ConfigureAwait(false),
+                await prices.ConfigureAwait(false),
+                zones,
+                options.PriceList?.Types.ToDictionary(static type => type.Name, StringComparer.Ordinal) ?? []));
     }
 
     internal static IReadOnlyList<InstanceType> Map(
-        IEnumerable<InstanceTypeInfo> types, IEnumerable<InstanceTypeOffering> offerings, IEnumerable<SpotPrice> spotPrices, IReadOnlyCollection<string> zones)
+        IEnumerable<InstanceTypeInfo> types,
+        IEnumerable<InstanceTypeOffering> offerings,
+        IEnumerable<SpotPrice> spotPrices,
+        IReadOnlyCollection<string> zones,
+        IReadOnlyDictionary<string, InstanceType> priceList)
     {
         var offered = offerings
             .Where(offering => offering.InstanceType is not null && offering.Location is { } zone && zones.Contains(zone))
@@ -49,14 +60,15 @@ internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider tim
 
         return
         [
-            .. types.Select(info => Map(info, offered, prices)).OfType<InstanceType>()
+            .. types.Select(info => Map(info, offered, prices, priceList.GetValueOrDefault(info.InstanceType ?? ""))).OfType<InstanceType>()
                 .DistinctBy(static type => type.Name)
                 .OrderBy(static type => type.Name, StringComparer.Ordinal),
         ];
     }
 
     /// <summary>The type, or null when no cell can be one: no 64-bit Linux, no root disk on EBS, not offered where cells can be.</summary>
-    private static InstanceType? Map(InstanceTypeInfo info, ILookup<string, string> offered, Dictionary<(string, string), decimal> spotPrices)
+    private static InstanceType? Map(
+        InstanceTypeInfo info, ILookup<string, string> offered, Dictionary<(string, string), decimal> spotPrices, InstanceType? known)
     {
         if (info is not { InstanceType: { } name, VCpuInfo.DefaultVCpus: > 0 and var processors, MemoryInfo.SizeInMiB: > 0 and var memory } ||
             Architecture(info) is not { } architecture ||
@@ -66,7 +78,7 @@ internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider tim
             return null;
         }
 
-        var offerings = offered[name].Distinct().Order(StringComparer.Ordinal).SelectMany(zone => Offer(info, name, zone, spotPrices)).ToList();
+        var offerings = offered[name].Distinct().Order(StringComparer.Ordinal).SelectMany(zone => Offer(info, name, zone, spotPrices, known)).ToList();
         return offerings.Count == 0
             ? null
             : new InstanceType
@@ -76,6 +88,7 @@ internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider tim
                 BaselineMilliCpu = Burstable.BaselineMilliCpu(name, processors),
                 BurstPricePerCpuHour = Burstable.PricePerCpuHour(name),
                 MemoryBytes = memory * Mib,
+                UsableMemoryBytes = known?.UsableMemoryBytes,
                 Architecture = architecture,
                 MaxDiskBytes = MaxDiskBytes,
                 LocalDiskBytes = (info.InstanceStorageInfo?.TotalSizeInGB ?? 0) * Gigabyte,
@@ -110,11 +123,13 @@ internal sealed class AwsCatalog(AwsCalls calls, string region, TimeProvider tim
         return devices;
     }
 
-    private static IEnumerable<Offering> Offer(InstanceTypeInfo info, string name, string zone, Dictionary<(string, string), decimal> spotPrices)
+    private static IEnumerable<Offering> Offer(InstanceTypeInfo info, string name, string zone, Dictionary<(string, string), decimal> spotPrices, InstanceType? known)
     {
         if (info.SupportedUsageClasses.Contains("on-demand"))
         {
-            yield return new Offering(zone, CapacityType.OnDemand, null);
+            // The same in all zones of a region.
+            var listed = known?.Offerings.FirstOrDefault(static offering => offering.CapacityType == CapacityType.OnDemand);
+            yield return new Offering(zone, CapacityType.OnDemand, listed?.PricePerHour) { Basis = listed?.Basis ?? default };
         }
 
         if (info.SupportedUsageClasses.Contains("spot"))

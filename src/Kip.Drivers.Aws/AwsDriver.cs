@@ -47,7 +47,7 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
         _calls = new AwsCalls(options, makeHandler);
         _network = new AwsNetworkReader(_calls, options, timeProvider);
         _images = new AwsImages(_calls, options, timeProvider);
-        _catalog = new AwsCatalog(_calls, options.Region, timeProvider);
+        _catalog = new AwsCatalog(_calls, options, timeProvider);
         _own = new OwnInstances(timeProvider, Description.ListDelay);
     }
 
@@ -55,7 +55,10 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
     public DriverDescription Description { get; }
 
     /// <inheritdoc/>
-    /// <remarks>Offers the zones that cells have a subnet in. Prices on demand are not known to EC2; those at the spot market are of now.</remarks>
+    /// <remarks>
+    /// Offers the zones that cells have a subnet in. Prices at the spot market are of now; those on demand are from
+    /// <see cref="AwsDriverOptions.PriceList"/>.
+    /// </remarks>
     public async Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
     {
         var network = await _network.GetAsync(cancellationToken).ConfigureAwait(false);

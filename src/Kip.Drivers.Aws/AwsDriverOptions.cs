@@ -1,4 +1,5 @@
 using Amazon.Runtime;
+using Kip.Sizing;
 
 namespace Kip.Drivers.Aws;
 
@@ -63,6 +64,12 @@ public sealed record AwsDriverOptions
 
     /// <summary>SHA-256 of the file at <see cref="AgentUrl"/>, in 64 hexadecimal digits.</summary>
     public string? AgentSha256 { get; init; }
+
+    /// <summary>
+    /// What is known of the region's types without asking for it: prices on demand and measured memory, which EC2's interface does not say.
+    /// The package Kip.Catalogs has one. Null for types without a price on demand.
+    /// </summary>
+    public InstanceCatalog? PriceList { get; init; }
 
     /// <summary>More tags for everything that the driver makes. Kip's own go first.</summary>
     public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();

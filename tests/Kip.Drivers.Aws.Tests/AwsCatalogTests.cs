@@ -4,12 +4,13 @@ namespace Kip.Drivers.Aws.Tests;
 
 public sealed class AwsCatalogTests
 {
+    private static readonly Dictionary<string, InstanceType> NoPrices = [];
     private static readonly string[] Zones = ["us-east-1a", "us-east-1b"];
 
     [Fact]
     public void Map_UsualType_HasItsSizesAndOfferings()
     {
-        var type = Assert.Single(AwsCatalog.Map([Type("t3.nano")], [Offer("t3.nano", "us-east-1b"), Offer("t3.nano", "us-east-1a"), Offer("t3.nano", "us-east-1f")], [Price("0.0016")], Zones));
+        var type = Assert.Single(AwsCatalog.Map([Type("t3.nano")], [Offer("t3.nano", "us-east-1b"), Offer("t3.nano", "us-east-1a"), Offer("t3.nano", "us-east-1f")], [Price("0.0016")], Zones, NoPrices));
 
         Assert.Equal(("t3.nano", 2000L, 512L << 20, "amd64", 16L << 40), (type.Name, type.MilliCpu, type.MemoryBytes, type.Architecture, type.MaxDiskBytes));
         Assert.Equal(
@@ -41,7 +42,7 @@ public sealed class AwsCatalogTests
             NetworkInfo = new NetworkInfo { Ipv4AddressesPerInterface = 50, NetworkCards = [new NetworkCardInfo { BaselineBandwidthInGbps = 50 }, new NetworkCardInfo { BaselineBandwidthInGbps = 0.5 }] },
         };
 
-        var type = Assert.Single(AwsCatalog.Map([info], [Offer("g4dn.metal", "us-east-1a")], [], Zones));
+        var type = Assert.Single(AwsCatalog.Map([info], [Offer("g4dn.metal", "us-east-1a")], [], Zones, NoPrices));
 
         Assert.Equal(new GpuDevices("nvidia.com/gpu", "T4", 8, 16L << 30), type.Gpus);
         Assert.Equal(new Dictionary<string, int> { ["aws.amazon.com/neuron"] = 3 }, type.Devices);
@@ -72,7 +73,7 @@ public sealed class AwsCatalogTests
     public void Map_SeveralPrices_TakesTheLatest()
     {
         var type = Assert.Single(AwsCatalog.Map(
-            [Type("t3.nano")], [Offer("t3.nano", "us-east-1a")], [Price("0.2", 3), Price("0.3", 5), Price("0.1", 4), Price("nonsense", 6), Price("0", 7)], Zones));
+            [Type("t3.nano")], [Offer("t3.nano", "us-east-1a")], [Price("0.2", 3), Price("0.3", 5), Price("0.1", 4), Price("nonsense", 6), Price("0", 7)], Zones, NoPrices));
 
         Assert.Equal(0.3m, type.Offerings.Single(offering => offering.CapacityType == CapacityType.Spot).PricePerHour);
     }
@@ -94,20 +95,41 @@ public sealed class AwsCatalogTests
     {
         var info = Array.Find(NoCells, type => type.Why == why).Info;
 
-        Assert.Empty(AwsCatalog.Map([info], [Offer(info.InstanceType!, "us-east-1a")], [], Zones));
+        Assert.Empty(AwsCatalog.Map([info], [Offer(info.InstanceType!, "us-east-1a")], [], Zones, NoPrices));
+    }
+
+    [Fact]
+    public void Map_PriceList_GivesPricesOnDemandWithTheirMonthAndMeasuredMemory()
+    {
+        var basis = new PriceBasis(new DateOnly(2026, 8, 1), IsDerived: false);
+        var listed = new InstanceType
+        {
+            Name = "t3.nano",
+            MilliCpu = 2000,
+            MemoryBytes = 512 << 20,
+            UsableMemoryBytes = 418 << 20,
+            Architecture = "amd64",
+            Offerings = [new Offering("us-east-1f", CapacityType.Spot, 0.001m), new Offering("us-east-1f", CapacityType.OnDemand, 0.0052m) { Basis = basis }],
+        };
+
+        var type = Assert.Single(AwsCatalog.Map(
+            [Type("t3.nano")], [Offer("t3.nano", "us-east-1a")], [], Zones, new Dictionary<string, InstanceType> { ["t3.nano"] = listed }));
+
+        Assert.Equal(418 << 20, type.UsableMemoryBytes);
+        Assert.Equal([new Offering("us-east-1a", CapacityType.OnDemand, 0.0052m) { Basis = basis }, new Offering("us-east-1a", CapacityType.Spot, null)], type.Offerings);
     }
 
     [Fact]
     public void Map_NotOfferedWhereCellsAre_IsLeftOut() =>
-        Assert.Empty(AwsCatalog.Map([Type("t3.nano")], [Offer("t3.nano", "us-east-1f")], [], Zones));
+        Assert.Empty(AwsCatalog.Map([Type("t3.nano")], [Offer("t3.nano", "us-east-1f")], [], Zones, NoPrices));
 
     [Fact]
     public void Map_BothArchitectures_IsTheOneThatAllImagesHave() =>
-        Assert.Equal("amd64", Assert.Single(AwsCatalog.Map([Type("t3.nano", architectures: ["i386", "x86_64"])], [Offer("t3.nano", "us-east-1a")], [], Zones)).Architecture);
+        Assert.Equal("amd64", Assert.Single(AwsCatalog.Map([Type("t3.nano", architectures: ["i386", "x86_64"])], [Offer("t3.nano", "us-east-1a")], [], Zones, NoPrices)).Architecture);
 
     [Fact]
     public void Map_Graviton_IsArm64() =>
-        Assert.Equal("arm64", Assert.Single(AwsCatalog.Map([Type("t4g.nano", architectures: ["arm64"])], [Offer("t4g.nano", "us-east-1a")], [], Zones)).Architecture);
+        Assert.Equal("arm64", Assert.Single(AwsCatalog.Map([Type("t4g.nano", architectures: ["arm64"])], [Offer("t4g.nano", "us-east-1a")], [], Zones, NoPrices)).Architecture);
 
     private static InstanceTypeInfo Type(string name, List<string>? architectures = null, List<string>? virtualization = null, List<string>? rootDevices = null, List<string>? usage = null) => new()
     {
