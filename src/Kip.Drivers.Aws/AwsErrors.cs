@@ -117,6 +117,8 @@ internal static partial class AwsErrors
                 (DriverErrorKind.Unauthorized, "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run Kip with a role"),
             XmlException or JsonException => (DriverErrorKind.Transient, $"the answer cannot be read: {exception.Message}"),
             OperationCanceledException or TimeoutException => (DriverErrorKind.Transient, "there was no answer in time"),
+            HttpRequestException => (DriverErrorKind.Transient, exception.Message),
+            { InnerException: HttpRequestException http } => (DriverErrorKind.Transient, http.Message),
             _ => (DriverErrorKind.Transient, Innermost(exception)),
         };
         return new DriverException(kind, $"cannot {purpose}: {reason}", exception);

@@ -88,6 +88,13 @@ public sealed class AwsErrorsTests
     public void Translate_WhatComesFromTheNetwork_IsTransient(Exception exception) =>
         Assert.Equal(DriverErrorKind.Transient, AwsErrors.Translate(exception, "ec2:RunInstances", "launch a cell").Kind);
 
+    [Fact]
+    public void Translate_NothingListens_SaysWhere() =>
+        Assert.Equal(
+            "cannot launch a cell: Connection refused (127.0.0.1:5000)",
+            AwsErrors.Translate(
+                new AmazonClientException("wrapped", new HttpRequestException("Connection refused (127.0.0.1:5000)", new IOException("Connection refused"))), "ec2:RunInstances", "launch a cell").Message);
+
     private static DriverException Translate(string code, string message, int status) =>
         AwsErrors.Translate(new AmazonServiceException(message, null, ErrorType.Unknown, code, "r-1", (HttpStatusCode)status), "ec2:RunInstances", "launch a cell");
 }

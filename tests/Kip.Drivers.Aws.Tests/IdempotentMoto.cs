@@ -16,11 +16,7 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
     private readonly ConcurrentDictionary<string, Lazy<Task<(HttpStatusCode Status, string Body)>>> _launches = new();
     private readonly ConcurrentDictionary<string, bool> _terminated = new();
     private readonly ConcurrentQueue<Ec2Call> _calls = new();
-
     private (string Action, int Times) _losing;
-
-    /// <summary>The answers to the next requests for an action get lost on their way, after they took effect.</summary>
-    public void LoseAnswers(string action, int times) => _losing = (action, times);
 
     /// <summary>All requests to EC2 until now.</summary>
     public IReadOnlyCollection<Ec2Call> Calls => _calls;
@@ -36,6 +32,9 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
 
     public AwsDriver MakeDriver(AwsDriverOptions options) =>
         new(options with { EndpointUrl = server.Address }, TimeProvider.System, NullLogger<AwsDriver>.Instance, () => new Handler(this));
+
+    /// <summary>The answers to the next requests for an action get lost on their way, after they took effect.</summary>
+    public void LoseAnswers(string action, int times) => _losing = (action, times);
 
     public void Dispose() => _wire.Dispose();
 
