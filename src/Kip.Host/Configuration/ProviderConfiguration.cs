@@ -41,6 +41,9 @@ internal sealed record AwsConfiguration : CloudConfiguration
     public Uri? Endpoint { get; init; }
 
     public bool SkipTlsVerify { get; init; }
+
+    /// <summary>Whether agents are dialled at public addresses, for a host outside of the VPC.</summary>
+    public bool ConnectToPublicAddress { get; init; }
 }
 
 /// <summary>cloud.gce. Null is what the metadata server is asked for.</summary>
@@ -122,6 +125,9 @@ internal sealed record CellsConfiguration
 
     /// <summary>cells.itzo.url: where cells get the agent.</summary>
     public Uri? AgentUrl { get; init; }
+
+    /// <summary>cells.itzo.sha256: what it has to be.</summary>
+    public string? AgentSha256 { get; init; }
 
     public IReadOnlyList<IPNetwork> ExtraCidrs { get; init; } = [];
 

@@ -57,6 +57,8 @@ internal sealed class AwsSection
 
     [JsonPropertyName("insecureTLSSkipVerify")]
     public bool? InsecureTlsSkipVerify { get; set; }
+
+    public bool? ConnectToPublicAddress { get; set; }
 }
 
 internal sealed class GceSection
@@ -201,6 +203,8 @@ internal sealed class ItzoSection
 
     [JsonPropertyName("url")]
     public string? Url { get; set; }
+
+    public string? Sha256 { get; set; }
 }
 
 internal sealed class HealthCheckSection

@@ -125,6 +125,7 @@ internal sealed partial class ProviderReader
             SubnetId = Text(aws.SubnetId),
             Endpoint = Address($"{Field}.endpointURL", aws.EndpointUrl),
             SkipTlsVerify = aws.InsecureTlsSkipVerify ?? false,
+            ConnectToPublicAddress = aws.ConnectToPublicAddress ?? false,
         };
     }
 
@@ -215,6 +216,7 @@ internal sealed partial class ProviderReader
             CloudInitFile = await CloudInitFileAsync(Text(cells.CloudInitFile), cancellationToken).ConfigureAwait(false),
             AgentVersion = Text(cells.Itzo?.Version),
             AgentUrl = Address("cells.itzo.url", cells.Itzo?.Url),
+            AgentSha256 = AgentSha256(cells.Itzo),
             ExtraCidrs = [.. (cells.ExtraCidrs ?? []).Select(Range)],
             ExtraSecurityGroups = cells.ExtraSecurityGroups ?? [],
             Nametag = Text(cells.Nametag),
@@ -273,6 +275,12 @@ internal sealed partial class ProviderReader
 
             return range;
         }
+    }
+
+    private string? AgentSha256(ItzoSection? itzo)
+    {
+        Matches("cells.itzo.sha256", Text(itzo?.Sha256), Sha256Pattern(), "must be 64 hexadecimal digits");
+        return Text(itzo?.Sha256);
     }
 
     private Dictionary<string, string> BootImage(Dictionary<string, string>? spec, CloudConfiguration? cloud)
@@ -496,6 +504,9 @@ internal sealed partial class ProviderReader
 
     [GeneratedRegex(@"\A[a-z]+(-[a-z]+)+-[0-9]{1,2}\z", RegexOptions.CultureInvariant)]
     private static partial Regex RegionPattern();
+
+    [GeneratedRegex(@"\A[0-9a-fA-F]{64}\z", RegexOptions.CultureInvariant)]
+    private static partial Regex Sha256Pattern();
 
     [GeneratedRegex(@"\A[a-z0-9]+-[a-z0-9]+-[a-z0-9]+\z", RegexOptions.CultureInvariant)]
     private static partial Regex ZonePattern();

@@ -1,0 +1,173 @@
+using System.Globalization;
+using Amazon.EC2.Model;
+using Kip.Sizing;
+
+namespace Kip.Drivers.Aws;
+
+/// <summary>The instance types of the region, in the zones that cells have a subnet in.</summary>
+internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeProvider timeProvider)
+{
+    private const int TypesOnOnePage = 100;
+    private const int OfferingsOnOnePage = 1000;
+    private const long Mib = 1L << 20;
+    private const long Gigabyte = 1_000_000_000;
+
+    // What the device plugins of the makers call them.
+    private static readonly Dictionary<string, string> GpuResources = new(StringComparer.OrdinalIgnoreCase) { ["NVIDIA"] = "nvidia.com/gpu", ["AMD"] = "amd.com/gpu" };
+
+    /// <summary>The largest gp3 volume.</summary>
+    public const long MaxDiskBytes = 16L << 40;
+
+    /// <summary>Reads it. EC2 does not know prices on demand: those come from the price list, if there is one.</summary>
+    /// <param name="zones">The zones to offer.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="DriverException">A part of it cannot be read.</exception>
+    public async Task<InstanceCatalog> ReadAsync(IReadOnlyCollection<string> zones, CancellationToken cancellationToken)
+    {
+        var types = ReadTypesAsync(cancellationToken);
+        var offerings = ReadOfferingsAsync(zones, cancellationToken);
+        var prices = ReadSpotPricesAsync(cancellationToken);
+        await Task.WhenAll(types, offerings, prices).ConfigureAwait(false);
+        return new InstanceCatalog(
+            options.Region,
+            Map(
+                await types.ConfigureAwait(false),
+                await offerings.ConfigureAwait(false),
+                await prices.ConfigureAwait(false),
+                zones,
+                options.PriceList?.Types.ToDictionary(static type => type.Name, StringComparer.Ordinal) ?? []));
+    }
+
+    internal static IReadOnlyList<InstanceType> Map(
+        IEnumerable<InstanceTypeInfo> types,
+        IEnumerable<InstanceTypeOffering> offerings,
+        IEnumerable<SpotPrice> spotPrices,
+        IReadOnlyCollection<string> zones,
+        IReadOnlyDictionary<string, InstanceType> priceList)
+    {
+        var offered = offerings
+            .Where(offering => offering.InstanceType is not null && offering.Location is { } zone && zones.Contains(zone))
+            .ToLookup(static offering => offering.InstanceType!, static offering => offering.Location!, StringComparer.Ordinal);
+        var prices = new Dictionary<(string, string), decimal>();
+        foreach (var price in spotPrices.OrderBy(static price => price.Timestamp))
+        {
+            if (price is { InstanceType: { } type, AvailabilityZone: { } zone } &&
+                decimal.TryParse(price.Price, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var dollars) && dollars > 0)
+            {
+                prices[(type, zone)] = dollars;
+            }
+        }
+
+        return
+        [
+            .. types.Select(info => Map(info, offered, prices, priceList.GetValueOrDefault(info.InstanceType ?? ""))).OfType<InstanceType>()
+                .DistinctBy(static type => type.Name)
+                .OrderBy(static type => type.Name, StringComparer.Ordinal),
+        ];
+    }
+
+    /// <summary>The type, or null when no cell can be one: no 64-bit Linux, no root disk on EBS, not offered where cells can be.</summary>
+    private static InstanceType? Map(
+        InstanceTypeInfo info, ILookup<string, string> offered, Dictionary<(string, string), decimal> spotPrices, InstanceType? known)
+    {
+        if (info is not { InstanceType: { } name, VCpuInfo.DefaultVCpus: > 0 and var processors, MemoryInfo.SizeInMiB: > 0 and var memory } ||
+            Architecture(info) is not { } architecture ||
+            !info.SupportedRootDeviceTypes.Contains("ebs") ||
+            (info.SupportedVirtualizationTypes.Count > 0 && !info.SupportedVirtualizationTypes.Contains("hvm")))
+        {
+            return null;
+        }
+
+        var offerings = offered[name].Distinct().Order(StringComparer.Ordinal).SelectMany(zone => Offer(info, name, zone, spotPrices, known)).ToList();
+        return offerings.Count == 0
+            ? null
+            : new InstanceType
+            {
+                Name = name,
+                MilliCpu = processors * 1000L,
+                BaselineMilliCpu = Burstable.BaselineMilliCpu(name, processors),
+                BurstPricePerCpuHour = Burstable.PricePerCpuHour(name),
+                MemoryBytes = memory * Mib,
+                UsableMemoryBytes = known?.UsableMemoryBytes,
+                Architecture = architecture,
+                MaxDiskBytes = MaxDiskBytes,
+                LocalDiskBytes = (info.InstanceStorageInfo?.TotalSizeInGB ?? 0) * Gigabyte,
+                Gpus = MapGpus(info.GpuInfo),
+                Devices = MapDevices(info),
+                NetworkMegabits = info.NetworkInfo?.NetworkCards.Sum(static card => card.BaselineBandwidthInGbps) is > 0 and var gigabits ? (int)(gigabits * 1000) : null,
+                // Of the one interface that a cell has.
+                Addresses = info.NetworkInfo?.Ipv4AddressesPerInterface,
+                Traits = (info.CurrentGeneration == false ? InstanceTypeTraits.PreviousGeneration : default) | (info.BareMetal == true ? InstanceTypeTraits.BareMetal : default),
+                Offerings = offerings,
+            };
+    }
+
+    private static GpuDevices? MapGpus(GpuInfo? info) =>
+        info?.Gpus is [{ Name: { } model, Count: > 0 and var count } gpu, ..] && GpuResources.TryGetValue(gpu.Manufacturer ?? "", out var resource)
+            ? new GpuDevices(resource, model, count, (gpu.MemoryInfo?.SizeInMiB ?? 0) * Mib)
+            : null;
+
+    private static Dictionary<string, int> MapDevices(InstanceTypeInfo info)
+    {
+        var devices = new Dictionary<string, int>();
+        if (info.NeuronInfo?.NeuronDevices.Sum(static device => device.Count) is > 0 and var neuron)
+        {
+            devices["aws.amazon.com/neuron"] = neuron;
+        }
+
+        if (info.GpuInfo?.Gpus.Where(static gpu => gpu.Manufacturer == "Habana").Sum(static gpu => gpu.Count) is > 0 and var gaudi)
+        {
+            devices["habana.ai/gaudi"] = gaudi;
+        }
+
+        return devices;
+    }
+
+    private static IEnumerable<Offering> Offer(InstanceTypeInfo info, string name, string zone, Dictionary<(string, string), decimal> spotPrices, InstanceType? known)
+    {
+        if (info.SupportedUsageClasses.Contains("on-demand"))
+        {
+            // The same in all zones of a region.
+            var listed = known?.Offerings.FirstOrDefault(static offering => offering.CapacityType == CapacityType.OnDemand);
+            yield return new Offering(zone, CapacityType.OnDemand, listed?.PricePerHour) { Basis = listed?.Basis ?? default };
+        }
+
+        if (info.SupportedUsageClasses.Contains("spot"))
+        {
+            yield return new Offering(zone, CapacityType.Spot, spotPrices.TryGetValue((name, zone), out var price) ? price : null);
+        }
+    }
+
+    private static string? Architecture(InstanceTypeInfo info) =>
+        info.ProcessorInfo?.SupportedArchitectures is not { } architectures ? null
+        : architectures.Contains("x86_64") ? "amd64"
+        : architectures.Contains("arm64") ? "arm64"
+        : null;
+
+    private Task<List<InstanceTypeInfo>> ReadTypesAsync(CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "read the instance types",
+        new DescribeInstanceTypesRequest { MaxResults = TypesOnOnePage },
+        calls.Ec2.DescribeInstanceTypesAsync,
+        static response => (response.InstanceTypes, response.NextToken),
+        cancellationToken);
+
+    private Task<List<InstanceTypeOffering>> ReadOfferingsAsync(IEnumerable<string> zones, CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "read where instance types are offered",
+        new DescribeInstanceTypeOfferingsRequest
+        {
+            MaxResults = OfferingsOnOnePage,
+            LocationType = "availability-zone",
+            Filters = [new Filter("location", zones)],
+        },
+        calls.Ec2.DescribeInstanceTypeOfferingsAsync,
+        static response => (response.InstanceTypeOfferings, response.NextToken),
+        cancellationToken);
+
+    /// <summary>The spot prices of now: a history that begins now has the last price of each type and zone.</summary>
+    private Task<List<SpotPrice>> ReadSpotPricesAsync(CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "read the spot prices",
+        new DescribeSpotPriceHistoryRequest { StartTime = timeProvider.GetUtcNow().UtcDateTime, ProductDescriptions = ["Linux/UNIX"], MaxResults = OfferingsOnOnePage },
+        calls.Ec2.DescribeSpotPriceHistoryAsync,
+        static response => (response.SpotPriceHistory, response.NextToken),
+        cancellationToken);
+}

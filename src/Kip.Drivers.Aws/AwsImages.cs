@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Amazon.EC2.Model;
+using Amazon.SimpleSystemsManagement.Model;
+
+namespace Kip.Drivers.Aws;
+
+/// <summary>An image as a launch needs it.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="RootDeviceName">What its root disk is called, for example <c>/dev/xvda</c>.</param>
+/// <param name="DiskGib">Size of its root disk in GiB: that of a cell cannot be less.</param>
+internal sealed record CellImage(string Id, string RootDeviceName, int DiskGib);
+
+/// <summary>Finds images. What a reference meant is kept for some minutes, since every launch asks; what an image is never changes.</summary>
+internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimeProvider timeProvider)
+{
+    private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
+
+    private readonly ConcurrentDictionary<string, (string Id, long ReadAt)> _resolved = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, CellImage> _images = new(StringComparer.Ordinal);
+
+    /// <summary>The id that a reference means now.</summary>
+    /// <exception cref="DriverException">There is no such image, or the reference cannot be read.</exception>
+    public async Task<string> ResolveAsync(string reference, CancellationToken cancellationToken)
+    {
+        reference = reference.Length == 0 ? options.Image : reference;
+        if (_resolved.TryGetValue(reference, out var known) && timeProvider.GetElapsedTime(known.ReadAt) < Lifetime)
+        {
+            return known.Id;
+        }
+
+        var id = await FindAsync(reference, cancellationToken).ConfigureAwait(false);
+        _resolved[reference] = (id, timeProvider.GetTimestamp());
+        return id;
+    }
+
+    /// <summary>What a launch must know of an image.</summary>
+    /// <exception cref="DriverException">There is no such image.</exception>
+    public async Task<CellImage> GetAsync(string id, CancellationToken cancellationToken)
+    {
+        if (_images.TryGetValue(id, out var known))
+        {
+            return known;
+        }
+
+        var found = await DescribeAsync($"read the image {id}", new DescribeImagesRequest { ImageIds = [id] }, cancellationToken).ConfigureAwait(false);
+        return found.Count > 0 ? Remember(found[0]) : throw NotFound($"there is no image {id} in {options.Region}, or it is not shared with this account");
+    }
+
+    private async Task<string> FindAsync(string reference, CancellationToken cancellationToken)
+    {
+        if (reference.StartsWith("ami-", StringComparison.Ordinal))
+        {
+            return (await GetAsync(reference, cancellationToken).ConfigureAwait(false)).Id;
+        }
+
+        if (reference.StartsWith('/'))
+        {
+            var parameter = await AwsCalls.CallAsync(
+                "ssm:GetParameter",
+                $"find the image that the parameter {reference} names",
+                token => calls.Ssm.GetParameterAsync(new GetParameterRequest { Name = reference }, token),
+                cancellationToken).ConfigureAwait(false);
+            return parameter.Parameter?.Value is { Length: > 0 } id ? id : throw NotFound($"the parameter {reference} is empty");
+        }
+
+        var found = await DescribeAsync($"look for the image {reference}", ImageQuery.Parse(reference), cancellationToken).ConfigureAwait(false);
+        var newest = found
+            .Where(static image => image.State is null or "available")
+            .OrderByDescending(static image => image.CreationDate, StringComparer.Ordinal)
+            .ThenBy(static image => image.ImageId, StringComparer.Ordinal)
+            .FirstOrDefault();
+        return newest is null ? throw NotFound($"no image in {options.Region} matches {reference}") : Remember(newest).Id;
+    }
+
+    private Task<List<Image>> DescribeAsync(string purpose, DescribeImagesRequest request, CancellationToken cancellationToken) =>
+        AwsCalls.PageAsync(purpose, request, calls.Ec2.DescribeImagesAsync, static response => (response.Images, response.NextToken), cancellationToken);
+
+    private CellImage Remember(Image image)
+    {
+        var id = image.ImageId ?? throw NotFound("EC2 describes an image without an id");
+        var root = image.RootDeviceName
+            ?? throw new DriverException(DriverErrorKind.InvalidConfiguration, $"the image {id} has no root device on EBS: use one that has");
+        var disk = image.BlockDeviceMappings.Find(mapping => mapping.DeviceName == root)?.Ebs?.VolumeSize ?? 0;
+        return _images.GetOrAdd(id, new CellImage(id, root, disk));
+    }
+
+    private static DriverException NotFound(string message) => new(DriverErrorKind.NotFound, message);
+}
+
+/// <summary>Which images are meant by a reference that is neither an id nor a parameter.</summary>
+internal static class ImageQuery
+{
+    /// <summary>
+    /// Reads <c>owners=…; filters=name=a,b architecture=c; executableUsers=…; imageIDs=…</c>, whose values are separated by spaces as in the Go
+    /// Kip's bootImageSpec, or the name of an own image.
+    /// </summary>
+    /// <exception cref="DriverException">There is a key that means nothing, or a filter without a value.</exception>
+    public static DescribeImagesRequest Parse(string reference)
+    {
+        if (!reference.Contains('=', StringComparison.Ordinal))
+        {
+            return new DescribeImagesRequest { Owners = ["self"], Filters = [new Filter("name", reference)] };
+        }
+
+        var request = new DescribeImagesRequest();
+        foreach (var part in reference.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        {
+            var (key, value) = Split(part, reference);
+            List<string> values = [.. value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)];
+            switch (key)
+            {
+                case "owners":
+                    request.Owners = values;
+                    break;
+                case "executableUsers":
+                    request.ExecutableUsers = values;
+                    break;
+                case "imageIDs":
+                    request.ImageIds = values;
+                    break;
+                case "filters":
+                    request.Filters = [.. values.Select(filter => ReadFilter(filter, reference))];
+                    break;
+                default:
+                    throw Invalid(reference, $"{key} is none of owners, filters, executableUsers, imageIDs");
+            }
+        }
+
+        return request;
+    }
+
+    private static Filter ReadFilter(string text, string reference)
+    {
+        var (name, value) = Split(text, reference);
+        return new Filter(name, value.Split(','));
+    }
+
+    private static (string Key, string Value) Split(string text, string reference) =>
+        text.IndexOf('=', StringComparison.Ordinal) is > 0 and var at && at + 1 < text.Length
+            ? (text[..at].Trim(), text[(at + 1)..].Trim())
+            : throw Invalid(reference, $"\"{text}\" is not name=value");
+
+    private static DriverException Invalid(string reference, string why) =>
+        new(DriverErrorKind.InvalidConfiguration, string.Create(CultureInfo.InvariantCulture, $"the image \"{reference}\" cannot be read: {why}"));
+}

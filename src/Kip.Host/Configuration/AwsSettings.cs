@@ -1,0 +1,45 @@
+using Amazon.Runtime;
+using Kip.Catalogs;
+using Kip.Drivers.Aws;
+
+namespace Kip.Host.Configuration;
+
+/// <summary>What provider.yaml says, in the terms of the AWS driver.</summary>
+internal static class AwsSettings
+{
+    /// <summary>The driver's options.</summary>
+    /// <param name="aws">cloud.aws.</param>
+    /// <param name="cells">cells.</param>
+    /// <param name="controllerId">Whose cells they are.</param>
+    /// <param name="environment">The environment's variables.</param>
+    /// <exception cref="HostException">No region is given anywhere.</exception>
+    public static AwsDriverOptions Read(AwsConfiguration aws, CellsConfiguration cells, string controllerId, Func<string, string?> environment)
+    {
+        var region = aws.Region ?? AwsDriverOptions.DetectRegion()
+            ?? throw new HostException(ExitCodes.Usage, "no AWS region is given: set cloud.aws.region in provider.yaml, or AWS_REGION");
+        var prices = BuiltInCatalogs.Open("aws");
+        var options = new AwsDriverOptions
+        {
+            ControllerId = controllerId,
+            Region = region,
+            // A key of the environment may come with a session token: AWS's own sources read both.
+            Credentials = aws.AccessKey is var (id, secret) && environment("AWS_ACCESS_KEY_ID") is null or "" ? new BasicAWSCredentials(id, secret.Value) : null,
+            EndpointUrl = aws.Endpoint,
+            InsecureTlsSkipVerify = aws.SkipTlsVerify,
+            VpcId = aws.VpcId,
+            SubnetIds = aws.SubnetId is { } subnet ? [subnet] : [],
+            ExtraSecurityGroupIds = cells.ExtraSecurityGroups,
+            ExtraCidrs = [.. cells.ExtraCidrs.Select(static range => range.ToString())],
+            AssignPublicAddress = cells.PrivateIPOnly ? false : null,
+            ConnectToPublicAddress = aws.ConnectToPublicAddress && !cells.PrivateIPOnly,
+            InstanceProfile = cells.DefaultIamPermissions,
+            AgentUrl = cells.AgentUrl,
+            AgentSha256 = cells.AgentSha256,
+            PriceList = prices.Regions.Contains(region) ? prices.Load(region) : null,
+            Tags = cells.Nametag is { } nametag ? new Dictionary<string, string> { ["KipNametag"] = nametag } : [],
+        };
+        return cells.BootImage.Count == 0
+            ? options
+            : options with { Image = string.Join("; ", cells.BootImage.OrderBy(static part => part.Key, StringComparer.Ordinal).Select(static part => $"{part.Key}={part.Value}")) };
+    }
+}

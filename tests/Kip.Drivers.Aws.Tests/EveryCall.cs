@@ -1,0 +1,42 @@
+using System.Net;
+
+namespace Kip.Drivers.Aws.Tests;
+
+/// <summary>All that the driver ever asks of AWS.</summary>
+internal static class EveryCall
+{
+    /// <summary>A driver with every option, whose network has to be made and mended, and every call of the interface, in several pages.</summary>
+    public static async Task MakeAsync(FakeAws aws, CancellationToken token)
+    {
+        aws.Answer("DescribeSecurityGroups", call => FakeAws.Xml(HttpStatusCode.OK, call.Filter("group-id") is null
+            ? """
+              <r><securityGroupInfo><item><groupId>sg-1</groupId><tagSet><item><key>KipControllerID</key><value>ctl</value></item></tagSet><ipPermissions>
+              <item><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort><toPort>22</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges><ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges>
+              <groups><item><groupId>sg-2</groupId><userId>1</userId></item></groups><prefixListIds><item><prefixListId>pl-1</prefixListId></item></prefixListIds></item></ipPermissions></item></securityGroupInfo></r>
+              """
+            : "<r><securityGroupInfo><item><groupId>sg-extra</groupId></item></securityGroupInfo></r>"));
+        foreach (var (action, members) in new[] { ("DescribeInstanceTypes", "instanceTypeSet"), ("DescribeInstanceTypeOfferings", "instanceTypeOfferingSet"), ("DescribeSpotPriceHistory", "spotPriceHistorySet"), ("DescribeInstances", "reservationSet") })
+        {
+            aws.Answer(action, call => FakeAws.Xml(HttpStatusCode.OK, $"<r><{members}/>{(call["NextToken"] is null ? "<nextToken>2</nextToken>" : "")}</r>"));
+        }
+
+        using var driver = aws.MakeDriver(FakeAws.MakeOptions() with
+        {
+            SubnetIds = ["subnet-a", "subnet-b"],
+            ExtraSecurityGroupIds = ["sg-extra"],
+            ExtraCidrs = ["10.0.0.0/8"],
+            InstanceProfile = "cells",
+            KmsKeyId = "alias/kip",
+            Tags = new Dictionary<string, string> { ["Team"] = "blue" },
+        });
+                await driver.GetCatalogAsync(token);
+        await driver.ResolveImageAsync("owners=self; filters=name=a,b state=available; executableUsers=all", token);
+        await driver.LaunchAsync(FakeAws.MakeRequest() with { CapacityType = CapacityType.Spot }, token);
+        await driver.ListAsync(token);
+        await driver.TerminateAsync(["i-1", "i-2"], token);
+        await driver.ResolveImageAsync("/aws/service/debian/release/12/latest/amd64", token);
+        aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
+        using var other = aws.MakeDriver();
+        await other.LaunchAsync(FakeAws.MakeRequest(), token);
+    }
+}

@@ -1,0 +1,171 @@
+using System.IO.Compression;
+using System.Text.Json;
+using System.Xml.Linq;
+using Kip.Tests.Support;
+
+namespace Kip.Drivers.Aws.Tests;
+
+/// <summary>AWS's own description of EC2's interface: which parameters a request may have, and what an answer looks like.</summary>
+internal sealed class ServiceModel
+{
+    private static readonly string Path = System.IO.Path.Combine(Repository.Root, "..", "shared", "api-specs", "aws-ec2-2016-11-15.json.gz");
+
+    private readonly JsonElement _operations;
+    private readonly JsonElement _shapes;
+
+    private ServiceModel(JsonElement root)
+    {
+        _operations = root.GetProperty("operations");
+        _shapes = root.GetProperty("shapes");
+    }
+
+    /// <summary>Why it is not here, or null.</summary>
+    public static string? Missing { get; } = File.Exists(Path) ? null : $"not there: {Path}, botocore's service-2.json of EC2";
+
+    public static ServiceModel Read()
+    {
+        using var stream = new GZipStream(File.OpenRead(Path), CompressionMode.Decompress);
+        using var document = JsonDocument.Parse(stream);
+        return new ServiceModel(document.RootElement.Clone());
+    }
+
+    /// <summary>What is wrong with a request; empty when nothing is.</summary>
+    public IReadOnlyList<string> Check(Ec2Call call)
+    {
+        if (!_operations.TryGetProperty(call.Action, out var operation))
+        {
+            return [$"there is no action {call.Action}"];
+        }
+
+        List<string> problems = [];
+        var members = call.Parameters.Where(parameter => parameter.Key is not ("Action" or "Version"))
+            .Select(parameter => (Path: parameter.Key.Split('.'), parameter.Value)).ToList();
+        CheckStructure(operation.GetProperty("input").GetProperty("shape").GetString()!, members, call.Action, problems);
+        return problems;
+    }
+
+    /// <summary>
+    /// An answer with every member that the action can answer with, two items in each list, and an element that nobody knows in each
+    /// structure. Structures within themselves are left out.
+    /// </summary>
+    public string MakeAnswer(string action)
+    {
+        var shape = _operations.GetProperty(action).GetProperty("output").GetProperty("shape").GetString()!;
+        XNamespace ns = "http://ec2.amazonaws.com/doc/2016-11-15/";
+        return new XElement(ns + $"{action}Response", new XElement(ns + "requestId", "r-1"), Members(shape, ns, [])).ToString();
+    }
+
+    private static IEnumerable<IGrouping<string, (string[] Path, string Value)>> ByName(IEnumerable<(string[] Path, string Value)> members) =>
+        members.GroupBy(member => member.Path[0], member => (member.Path[1..], member.Value));
+
+    private static string QueryName(JsonProperty member) =>
+        member.Value.TryGetProperty("queryName", out var query) ? query.GetString()!
+        : member.Value.TryGetProperty("locationName", out var location) ? char.ToUpperInvariant(location.GetString()![0]) + location.GetString()![1..]
+        : member.Name;
+
+    private void CheckStructure(string shape, IReadOnlyCollection<(string[] Path, string Value)> given, string at, List<string> problems)
+    {
+        var description = _shapes.GetProperty(shape);
+        var known = description.GetProperty("members").EnumerateObject().ToDictionary(QueryName, member => (member.Name, Shape: member.Value.GetProperty("shape").GetString()!));
+        var present = new HashSet<string>();
+        foreach (var group in ByName(given))
+        {
+            if (!known.TryGetValue(group.Key, out var member))
+            {
+                problems.Add($"{at} has no member {group.Key}");
+                continue;
+            }
+
+            present.Add(member.Name);
+            CheckShape(member.Shape, [.. group], $"{at}.{group.Key}", problems);
+        }
+
+        if (description.TryGetProperty("required", out var required))
+        {
+            problems.AddRange(required.EnumerateArray().Select(name => name.GetString()!).Where(name => !present.Contains(name)).Select(name => $"{at} lacks {name}"));
+        }
+    }
+
+    private void CheckShape(string shape, IReadOnlyList<(string[] Path, string Value)> given, string at, List<string> problems)
+    {
+        var description = _shapes.GetProperty(shape);
+        var type = description.GetProperty("type").GetString();
+        if (type == "structure")
+        {
+            CheckStructure(shape, given, at, problems);
+            return;
+        }
+
+        if (type == "list")
+        {
+            var items = ByName(given).ToList();
+            for (var i = 1; i <= items.Count; i++)
+            {
+                if (items.Find(item => item.Key == $"{i}") is { } item)
+                {
+                    CheckShape(description.GetProperty("member").GetProperty("shape").GetString()!, [.. item], $"{at}.{i}", problems);
+                }
+                else
+                {
+                    problems.Add($"{at} has no item {i} of {items.Count}");
+                }
+            }
+
+            return;
+        }
+
+        var value = given.Count == 1 && given[0].Path.Length == 0 ? given[0].Value : null;
+        var isRight = type switch
+        {
+            _ when value is null => false,
+            "integer" or "long" => long.TryParse(value, out var number)
+                && (!description.TryGetProperty("min", out var min) || number >= min.GetInt64())
+                && (!description.TryGetProperty("max", out var max) || number <= max.GetInt64()),
+            "boolean" => value is "true" or "false",
+            "timestamp" => DateTimeOffset.TryParse(value, out _),
+            "string" => !description.TryGetProperty("enum", out var values) || values.EnumerateArray().Any(known => known.GetString() == value),
+            _ => false,
+        };
+        if (!isRight)
+        {
+            problems.Add($"{at} is no {type} {shape}: {value}");
+        }
+    }
+
+    private IEnumerable<object> Members(string shape, XNamespace ns, string[] within) =>
+        within.Contains(shape) ? [] :
+        [
+            new XElement(ns + "notYetInvented", new XElement(ns + "item", "1")),
+            .. _shapes.GetProperty(shape).GetProperty("members").EnumerateObject().Select(member => new XElement(
+                ns + (member.Value.TryGetProperty("locationName", out var name) ? name.GetString()! : member.Name),
+                Content(member.Value.GetProperty("shape").GetString()!, ns, [.. within, shape]))),
+        ];
+
+    private object Content(string shape, XNamespace ns, string[] within)
+    {
+        var description = _shapes.GetProperty(shape);
+        return description.GetProperty("type").GetString() switch
+        {
+            "structure" => Members(shape, ns, within),
+            "list" => Enumerable.Range(0, 2).Select(_ => new XElement(ns + "item", Content(description.GetProperty("member").GetProperty("shape").GetString()!, ns, within))),
+            "integer" or "long" or "double" or "float" => "7",
+            "boolean" => "true",
+            "timestamp" => "2026-01-02T03:04:05.000Z",
+            _ => description.TryGetProperty("enum", out var values) ? values[0].GetString()! : $"text of {shape}",
+        };
+    }
+}
+
+/// <summary>A test that needs AWS's service model; says so when it is skipped.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class ServiceModelFactAttribute : FactAttribute
+{
+    public ServiceModelFactAttribute() => Skip = ServiceModel.Missing;
+}
+
+/// <summary>As <see cref="ServiceModelFactAttribute"/>, for many cases.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class ServiceModelTheoryAttribute : TheoryAttribute
+{
+    public ServiceModelTheoryAttribute() => Skip = ServiceModel.Missing;
+}
