@@ -5,7 +5,7 @@ namespace Kip.Testing;
 /// <summary>One process's way to a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
 internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver
 {
-    public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId);
+    public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId) { ListInterval = cloud.Options.ListInterval };
 
     public Task<IReadOnlyList<InstanceType>> GetCatalogAsync(CancellationToken cancellationToken) =>
         CallAsync(MakeCall(CloudAction.GetCatalog), () => cloud.Options.Catalog, cancellationToken);

@@ -65,9 +65,10 @@ internal sealed class NodeWorld : IAsyncDisposable
 
     /// <summary>Starts a host of the node, and waits until the node is there and its pods are known.</summary>
     /// <param name="identity">Another one than usual for a host that does not know of the others.</param>
-    public async Task<NodeProcess> StartAsync(string identity = "host")
+    /// <param name="kill">Ends it on its way; never when null.</param>
+    public async Task<NodeProcess> StartAsync(string identity = "host", KillSwitch? kill = null)
     {
-        var process = await NodeProcess.StartAsync(this, Path.Combine(_directory, "kip.db"), identity);
+        var process = await NodeProcess.StartAsync(this, Path.Combine(_directory, "kip.db"), identity, kill);
         _processes.Add(process);
         return process;
     }
@@ -160,7 +161,7 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public CellManager Cells => _node.Cells;
 
-    public static async Task<NodeProcess> StartAsync(NodeWorld world, string store, string identity)
+    public static async Task<NodeProcess> StartAsync(NodeWorld world, string store, string identity, KillSwitch? kill)
     {
         var configuration = await KubernetesConfiguration.LoadAsync(world.Plane.Kubeconfig, null, TimeProvider.System, default);
         KubernetesClient[] clients = [new(configuration, null, TimeProvider.System), new(configuration, null, TimeProvider.System)];
@@ -174,18 +175,23 @@ internal sealed class NodeProcess : IAsyncDisposable
                 Version = "v1.20.0-kip-test",
                 Labels = new Dictionary<string, string> { ["test"] = world.Name },
             },
-            clients[0],
-            clients[1],
+            Client(clients[0]),
+            Client(clients[1]),
             new CellManagerOptions { Owner = "node-" + world.Name, ControllerCa = "pem", ObserveInterval = TimeSpan.FromMilliseconds(200) },
-            world.Cloud.CreateDriver("kip-test"),
-            await SqliteCellStore.OpenAsync(store, default),
-            world.Cloud.CreateConnector(),
+            Guard(world.Cloud.CreateDriver("kip-test")),
+            Guard<ICellStore>(await SqliteCellStore.OpenAsync(store, default)),
+            Guard(world.Cloud.CreateConnector()),
             TimeProvider.System,
             NullLoggerFactory.Instance);
         var process = new NodeProcess(node, clients);
-        var ready = await Task.WhenAny(node.Ready, process._running);
+        var ready = await Task.WhenAny(node.Ready, process._running, kill?.Killed ?? node.Ready);
         await ready;
         return process;
+
+        IKubernetesClient Client(KubernetesClient target) => kill is null ? target : new GuardedClient(target, kill);
+
+        T Guard<T>(T target)
+            where T : class => kill?.Guard(target) ?? target;
     }
 
     /// <summary>Ends the host; the cells go on.</summary>
