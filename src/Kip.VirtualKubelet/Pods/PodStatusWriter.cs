@@ -118,7 +118,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         while (true)
         {
             PodStatus status;
-            bool done;
+            TimeSpan? again;
             await _calls.WaitAsync(_lifetime.Token).ConfigureAwait(false);
             try
             {
@@ -128,16 +128,16 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
                     status = entry.Wanted!;
                 }
 
-                done = await TrySendAsync(entry.Pod, status).ConfigureAwait(false);
+                again = await TrySendAsync(entry.Pod, status).ConfigureAwait(false);
             }
             finally
             {
                 _calls.Release();
             }
 
-            if (!done)
+            if (again is { } atLeast)
             {
-                await Task.Delay(pause * (0.75 + (Random.Shared.NextDouble() / 2)), _time, _lifetime.Token).ConfigureAwait(false);
+                await Task.Delay(atLeast + (pause * (0.75 + (Random.Shared.NextDouble() / 2))), _time, _lifetime.Token).ConfigureAwait(false);
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
                 continue;
             }
@@ -156,8 +156,8 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         }
     }
 
-    /// <summary>False when it has to be tried again.</summary>
-    private async Task<bool> TrySendAsync(PodReference pod, PodStatus status)
+    /// <summary>After what time, at least, it has to be tried again; null when it is done.</summary>
+    private async Task<TimeSpan?> TrySendAsync(PodReference pod, PodStatus status)
     {
         using var timeout = new CancellationTokenSource(CallTimeout, _time);
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _lifetime.Token);
@@ -165,31 +165,31 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         {
             await _client.PatchAsync(
                 Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), Patch.StrategicMerge(ToPatch(pod, status)), "status", bounded.Token).ConfigureAwait(false);
-            return true;
+            return null;
         }
         catch (KubernetesApiException e) when (e.IsNotFound)
         {
-            return true; // the pod is gone: nobody wants to know
+            return null; // the pod is gone: nobody wants to know
         }
         catch (KubernetesApiException e) when (e.IsConflict)
         {
             // Another pod has its name, or the API server lost a race with other writers.
-            return await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false);
+            return await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false) ? null : TimeSpan.Zero;
         }
         catch (KubernetesApiException e) when (e.IsInvalid)
         {
             LogRefused(pod, e.Message);
-            return true; // the same again would be refused again
+            return null; // the same again would be refused again
         }
         catch (KubernetesApiException e)
         {
             LogRetry(pod, e.Message);
-            return false;
+            return e.RetryAfter ?? TimeSpan.Zero;
         }
         catch (OperationCanceledException) when (!_lifetime.IsCancellationRequested)
         {
             LogRetry(pod, $"no answer within {CallTimeout.TotalSeconds:0} s");
-            return false;
+            return TimeSpan.Zero;
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Text.Json.Nodes;
 using Kip.Cells;
 using Kip.Kubernetes.Client;
@@ -90,6 +91,19 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
         Assert.Equal(0, _client.Failures);
     });
 
+    [Fact]
+    public Task Set_WhileTheApiServerIsOverloaded_WaitsAsLongAsItAsks() => _clock.RunAsync(async () =>
+    {
+        _client.Failures = 1;
+        _client.RetryAfter = TimeSpan.FromMinutes(2);
+        _writer.Set(Pod, new PodStatus { Phase = PodPhase.Running });
+        await _clock.AdvanceAsync(TimeSpan.FromMinutes(2));
+        Assert.Empty(_client.Phases);
+        await _clock.AdvanceAsync(TimeSpan.FromSeconds(1));
+
+        Assert.Equal([PodPhase.Running], _client.Phases);
+    });
+
     /// <summary>An API server, faked, that takes patches of pods and nothing else.</summary>
     private sealed class PatchesFake : IKubernetesClient
     {
@@ -99,13 +113,15 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
 
         public int Failures { get; set; }
 
+        public TimeSpan? RetryAfter { get; set; }
+
         public Task PatchAsync<T>(ResourceType<T> type, ObjectKey key, Patch patch, string? subresource, CancellationToken cancellationToken)
             where T : class, IKubernetesObject
         {
             if (Failures > 0)
             {
                 Failures--;
-                throw new KubernetesApiException("the API server is away", inner: null);
+                throw new KubernetesApiException("the API server is overloaded", HttpStatusCode.TooManyRequests, status: null, RetryAfter);
             }
 
             _phases.Enqueue(JsonNode.Parse(patch.Body.Span)!["status"]!["phase"]!.GetValue<string>());

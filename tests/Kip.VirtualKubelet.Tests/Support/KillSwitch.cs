@@ -9,7 +9,7 @@ namespace Kip.VirtualKubelet.Tests.Support;
 /// Ends a host as kill -9 does, at a step that is counted: from then on nothing that it does reaches store, cloud, agent or API server, and
 /// no answer reaches it. Each call that changes something has two steps: just before its effect, and after it, before the host knows.
 /// </summary>
-internal sealed class KillSwitch(int atStep) : IAsyncDisposable
+internal sealed class KillSwitch(int atStep) : ICallInterceptor, IAsyncDisposable
 {
     private readonly TaskCompletionSource<string> _killed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _ended = new();
@@ -29,11 +29,11 @@ internal sealed class KillSwitch(int atStep) : IAsyncDisposable
         await _ended.CancelAsync();
     }
 
-    public async Task<TResult> RunAsync<TResult>(string what, bool counts, Func<Task<TResult>> call)
+    public async Task<TResult> RunAsync<TResult>(string what, bool isStep, Func<Task<TResult>> call)
     {
-        await PassAsync("before " + what, counts);
+        await PassAsync("before " + what, isStep);
         var result = await call();
-        await PassAsync("after " + what, counts);
+        await PassAsync("after " + what, isStep);
 
         // What is got by a call is another way out.
         return result is ICellAgent agent ? (TResult)Guard(agent) : result;
