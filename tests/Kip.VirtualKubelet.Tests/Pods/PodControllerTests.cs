@@ -301,6 +301,34 @@ public sealed class PodControllerTests(SharedControlPlane cluster)
     }
 
     [ControlPlaneFact]
+    public async Task Pod_WithReadinessGate_IsReadyWhileItsConditionIsTrue()
+    {
+        await using var world = await NodeWorld.CreateAsync(cluster.Plane);
+        await using var host = await world.StartAsync();
+
+        await world.ApplyPodAsync("web", world.PodSpec(", readinessGates: [{conditionType: example.com/gate}]"));
+
+        var pod = await world.PodAsync("web", "to wait for its gate", static p => p.Status?.Phase == PodPhase.Running && Ready(p).Reason == "ReadinessGatesNotReady");
+        Assert.Equal("corresponding condition of pod readiness gate \"example.com/gate\" does not exist.", Ready(pod).Message);
+        await SetGateAsync("True");
+        await world.PodAsync("web", "to be ready", static p => Ready(p).Status == "True");
+        await SetGateAsync("False");
+        pod = await world.PodAsync("web", "not to be ready", static p => Ready(p).Status == "False");
+        Assert.Equal("the status of pod readiness gate \"example.com/gate\" is not \"True\", but False", Ready(pod).Message);
+        Assert.Equal("False", pod.Status!.Conditions!.Single(static c => c.Type == "example.com/gate").Status);
+
+        Task SetGateAsync(string status) => world.Client.PatchAsync(
+            Kubernetes.Client.Resources.Pods,
+            new ObjectKey(world.Name, "web"),
+            Kubernetes.Client.Patch.StrategicMerge(System.Text.Encoding.UTF8.GetBytes(
+                $$$"""{"status":{"conditions":[{"type":"example.com/gate","status":"{{{status}}}"}]}}""")),
+            "status",
+            default);
+
+        static PodCondition Ready(Pod pod) => pod.Status!.Conditions!.Single(static c => c.Type == PodConditionType.Ready);
+    }
+
+    [ControlPlaneFact]
     public async Task Pod_ThatFitsNoInstance_WaitsAndSaysWhy()
     {
         await using var world = await NodeWorld.CreateAsync(cluster.Plane);

@@ -17,8 +17,9 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
     private readonly VirtualClock _clock = new();
     private readonly PatchesFake _client = new();
     private readonly PodStatusWriter _writer;
+    private Pod? _known;
 
-    public PodStatusWriterTests() => _writer = new PodStatusWriter(_client, _clock, NullLogger.Instance);
+    public PodStatusWriterTests() => _writer = new PodStatusWriter(_client, _ => _known, _clock, NullLogger.Instance);
 
     public async ValueTask DisposeAsync() => await _writer.DisposeAsync();
 
@@ -92,6 +93,19 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
     });
 
     [Fact]
+    public Task SetAgain_GateOpened_TellsThatThePodIsReady() => _clock.RunAsync(async () =>
+    {
+        _known = PodReadinessTests.NewPod(conditions: []);
+        _writer.Set(Pod, PodReadinessTests.Running());
+        await _writer.FlushAsync(Pod.Uid, CancellationToken.None);
+        _known = PodReadinessTests.NewPod(conditions: [new PodCondition { Type = "gate", Status = "True" }]);
+        _writer.SetAgain(Pod.Uid);
+        await _writer.FlushAsync(Pod.Uid, CancellationToken.None);
+
+        Assert.Equal(["False", "True"], _client.Ready);
+    });
+
+    [Fact]
     public Task Set_WhileTheApiServerIsOverloaded_WaitsAsLongAsItAsks() => _clock.RunAsync(async () =>
     {
         _client.Failures = 1;
@@ -109,7 +123,11 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
     {
         private readonly ConcurrentQueue<string> _phases = new();
 
+        private readonly ConcurrentQueue<string?> _ready = new();
+
         public IReadOnlyList<string> Phases => [.. _phases];
+
+        public IReadOnlyList<string?> Ready => [.. _ready];
 
         public int Failures { get; set; }
 
@@ -124,7 +142,9 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
                 throw new KubernetesApiException("the API server is overloaded", HttpStatusCode.TooManyRequests, status: null, RetryAfter);
             }
 
-            _phases.Enqueue(JsonNode.Parse(patch.Body.Span)!["status"]!["phase"]!.GetValue<string>());
+            var status = JsonNode.Parse(patch.Body.Span)!["status"]!;
+            _phases.Enqueue(status["phase"]!.GetValue<string>());
+            _ready.Enqueue(status["conditions"]?.AsArray().Single(static c => (string?)c!["type"] == "Ready")!["status"]!.GetValue<string>());
             return Task.CompletedTask;
         }
 
