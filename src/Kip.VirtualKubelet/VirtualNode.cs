@@ -64,7 +64,7 @@ public sealed class VirtualNode : IAsyncDisposable
         _options = options;
         _time = time;
         var log = loggers.CreateLogger<VirtualNode>();
-        _statuses = new PodStatusWriter(client, time, log);
+        _statuses = new PodStatusWriter(client, FindPod, time, log);
         Cells = new CellManager(cells with { AfterPodEnded = _lastLogs.KeepAsync, BeforeForgotten = TellEndAsync }, driver, store, agents, time, loggers.CreateLogger<CellManager>());
         _pods = new Informer<Pod>(
             client,
@@ -166,6 +166,9 @@ public sealed class VirtualNode : IAsyncDisposable
         await _objects.DisposeAsync().ConfigureAwait(false);
         await _statuses.DisposeAsync().ConfigureAwait(false);
     }
+
+    private Pod? FindPod(PodReference pod) =>
+        _pods.Get(new ObjectKey(pod.Namespace, pod.Name)) is { } there && there.Metadata.Uid == pod.Uid ? there : null;
 
     // How a pod ended must be known to the API server before Kip forgets it.
     private Task TellEndAsync(Cell cell, CancellationToken cancellationToken)

@@ -8,6 +8,9 @@ namespace Kip.EndToEnd.Tests;
 /// <summary>A cluster with a virtual node: real API server, real kubectl, real containers on local cells.</summary>
 public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixture<SharedControlPlane>
 {
+    private const string Identity =
+        "jsonpath={.items[*].metadata.uid} {.items[*].status.phase} {.items[*].status.containerStatuses[*].containerID} {.items[*].status.containerStatuses[*].restartCount}";
+
     private readonly string _name = $"kip-{Guid.NewGuid():N}"[..12];
 
     private ControlPlane Plane => cluster.Plane;
@@ -86,8 +89,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {_name}}}\ndata: {{greeting: hello}}\n");
         await Plane.ApplyAsync(Deployment(1));
         await KubectlAsync("rollout", "status", "deployment/web", "--timeout=120s");
-        const string identity = "jsonpath={.items[*].metadata.uid} {.items[*].status.containerStatuses[*].containerID} {.items[*].status.containerStatuses[*].restartCount}";
-        var before = await KubectlAsync("get", "pods", "-o", identity);
+        var before = await KubectlAsync("get", "pods", "-o", Identity);
 
         await first.SignalAsync("KILL");
         await first.EndsAsync();
@@ -95,12 +97,34 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         var pod = await KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].metadata.name}");
 
         await Wait.UntilAsync("exec by the new host", async () => (await TryAsync("exec", pod, "--", "true")).ExitCode == 0);
-        Assert.Equal(before, await KubectlAsync("get", "pods", "-o", identity));
+        Assert.Equal(before, await KubectlAsync("get", "pods", "-o", Identity));
 
         // A drained node is empty, and its cells have ended.
         await Plane.KubectlAsync("drain", _name, "--ignore-daemonsets", "--timeout=60s");
         await Wait.UntilAsync("no cell to be left", () => Kip.Instances.Count == 0);
         await EndAsync(second);
+    }
+
+    [ControlPlaneFact]
+    public async Task Cell_CutOffAndBack_ItsPodIsUntouchedAndReachedAgain()
+    {
+        var host = await StartNodeAsync("--verbose");
+        await KubectlAsync("create", "configmap", "settings", "--from-literal=greeting=hello");
+        await Plane.ApplyAsync(Deployment(1));
+        await KubectlAsync("rollout", "status", "deployment/web", "--timeout=120s");
+        var before = await KubectlAsync("get", "pods", "-o", Identity);
+        var pod = await KubectlAsync("get", "pods", "-o", "jsonpath={.items[*].metadata.name}");
+        var link = $"k{Kip.Instances.Single()[2..16]}"; // as the driver names the host's end
+
+        await Tool.RunAsync("ip", "link", "set", "dev", link, "down");
+        await host.SaysAsync("connection to the agent lost");
+        Assert.Equal(before, await KubectlAsync("get", "pods", "-o", Identity));
+        await Tool.RunAsync("ip", "link", "set", "dev", link, "up");
+
+        await Wait.UntilAsync("exec again", async () => (await TryAsync("exec", pod, "--", "true")).ExitCode == 0, () => host.Errors);
+        Assert.Equal(before, await KubectlAsync("get", "pods", "-o", Identity));
+        Assert.Single(Kip.Instances);
+        await EndAsync(host);
     }
 
     [ControlPlaneFact]
@@ -151,9 +175,9 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
                   volumeMounts: [{name: settings, mountPath: /etc/settings}]
         """;
 
-    private async Task<KipProcess> StartNodeAsync()
+    private async Task<KipProcess> StartNodeAsync(params string[] options)
     {
-        var command = Kip.Command("node", "--kubeconfig", Plane.Kubeconfig, "--nodename", _name);
+        var command = Kip.Command(["node", "--kubeconfig", Plane.Kubeconfig, "--nodename", _name, .. options]);
         command.Environment["KUBELET_PORT"] = FreePort();
         var host = Kip.Start(command);
         await host.SaysAsync("is ready");

@@ -1,4 +1,5 @@
 using Kip.Kubernetes.Objects;
+using Kip.Kubernetes.Pods;
 
 namespace Kip.Agent.Pods;
 
@@ -170,7 +171,10 @@ internal static class PodStatusBuilder
             : complete ? ("PodCompleted", null)
             : phase == "Failed" ? ("PodFailed", null)
             : ("ContainersNotReady", (string?)$"containers with unready status: [{string.Join(' ', unready)}]");
-        var ready = Condition("Ready", reason is null, reason, message);
+        // Who sets the conditions that gates name sets them at the API server: whoever tells it the status looks at them there.
+        var ready = reason is null && ReadinessGates.Explain(picture.Pod.Spec, null) is { } closed
+            ? Condition("Ready", false, ReadinessGates.NotReady, closed)
+            : Condition("Ready", reason is null, reason, message);
         var containersReady = Condition("ContainersReady", reason is null, reason, message);
         if (picture.RuntimeTrouble is not null)
         {

@@ -95,6 +95,7 @@ internal sealed partial class PodWorker
     {
         var pod = _pod!;
         EnforceDeadline(pod);
+        EnforceStorage(pod);
         if (pod.Record.Stop is null)
         {
             StopUnhealthy();

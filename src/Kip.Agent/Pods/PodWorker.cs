@@ -7,6 +7,7 @@ using Kip.Agent.Runtime;
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.State;
 using Kip.Agent.Status;
+using Kip.Agent.Storage;
 using Kip.Agent.Volumes;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
@@ -60,6 +61,7 @@ internal sealed partial class PodWorker
     private readonly RuntimeObserver _observer;
     private readonly PodFiles _files;
     private readonly PodVolumes _volumes;
+    private readonly StorageMeter _storage;
     private readonly LastWords _lastWords;
     private readonly HookRunner _hooks;
     private readonly LogRotation _rotation;
@@ -84,6 +86,7 @@ internal sealed partial class PodWorker
         _observer = new RuntimeObserver(parts.Runtime, parts.Time);
         _files = new PodFiles(parts.State);
         _volumes = new PodVolumes(parts.Cell, parts.Time);
+        _storage = new StorageMeter(parts.Runtime, _volumes, parts.Cell);
         _lastWords = new LastWords(_files, parts.Cell);
         _rotation = new LogRotation(parts.Runtime, parts.Time);
         _hooks = new HookRunner(parts.Actions, parts.Time);

@@ -19,7 +19,6 @@ internal static class UnsupportedFields
             OfVolume(found, spec.Volumes![i], $"spec.volumes[{i}]");
         }
 
-        Add(found, spec.ReadinessGates is { Count: > 0 }, "spec.readinessGates");
         Add(found, spec.RuntimeClassName is { Length: > 0 }, "spec.runtimeClassName");
         Add(found, spec.HostnameOverride is { Length: > 0 }, "spec.hostnameOverride");
         Add(found, spec.Os is { Name: not ("" or "linux") }, "spec.os");

@@ -122,6 +122,17 @@ internal static partial class LinuxCalls
 
     private static IOException Failure(int error, string what) => new($"cannot {what}: {new Win32Exception(error).Message}");
 
+    /// <summary>What a file, or a link itself, takes of its disk; null when there is none.</summary>
+    public static unsafe FileAllocation? Allocation(string path)
+    {
+        const int doNotFollow = 0x100; // AT_SYMLINK_NOFOLLOW
+        const int blockSize = 512;
+        var buffer = default(Statx);
+        return ReadStatus(CurrentDirectory, path, doNotFollow, BasicStats, &buffer) == 0
+            ? new FileAllocation((long)buffer.Blocks * blockSize, buffer.Device, buffer.Inode, buffer.Links)
+            : null;
+    }
+
     [LibraryImport("libc", EntryPoint = "mount", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Mount(string source, string target, string? type, nuint flags, string? options);
@@ -166,6 +177,9 @@ internal static partial class LinuxCalls
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     private struct Statx
     {
+        [FieldOffset(16)]
+        public uint Links;
+
         [FieldOffset(20)]
         public uint Owner;
 
@@ -174,5 +188,14 @@ internal static partial class LinuxCalls
 
         [FieldOffset(28)]
         public ushort Mode;
+
+        [FieldOffset(32)]
+        public ulong Inode;
+
+        [FieldOffset(48)]
+        public ulong Blocks;
+
+        [FieldOffset(136)]
+        public ulong Device;
     }
 }

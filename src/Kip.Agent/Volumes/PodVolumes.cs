@@ -92,6 +92,9 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
         }
     }
 
+    /// <summary>Where a volume that is no <c>hostPath</c> lies.</summary>
+    public string DirectoryOf(Pod pod, Volume volume) => Path.Combine(Root(pod), "volumes", volume.Name);
+
     private static bool HasContents(Volume volume) => IsResolved(volume) || volume.DownwardAPI is not null;
 
     private void SetUp(Pod pod, Volume volume, IReadOnlyList<ResolvedVolume>? contents, string podIP)
@@ -201,7 +204,6 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
         return target;
     }
 
-    private string DirectoryOf(Pod pod, Volume volume) => Path.Combine(Root(pod), "volumes", volume.Name);
 
     private string Root(Pod pod) => Path.Combine(cell.VolumeDirectory, PodIdentity.Uid(pod));
 }

@@ -31,7 +31,7 @@ internal sealed partial class CellReconciler : IDisposable
     private readonly CancellationTokenSource _overdue;
     private string? _agentInstance;
     private long _lastEvent;
-    private DateTimeOffset _lastContact;
+    private long _lastContact; // a clock that is set right must not make a cell lost
 
     /// <param name="cell">The cell.</param>
     /// <param name="context">What cells share.</param>
@@ -43,7 +43,7 @@ internal sealed partial class CellReconciler : IDisposable
         _logger = context.Logger;
         _nextCandidate = nextCandidate;
         _overdue = new CancellationTokenSource(Timeout.InfiniteTimeSpan, context.Time);
-        _lastContact = context.Time.GetUtcNow();
+        _lastContact = context.Time.GetTimestamp();
         cell.Stopper = StopPodAsync;
     }
 
@@ -387,7 +387,7 @@ internal sealed partial class CellReconciler : IDisposable
                     throw new CellException("BootTimeout", $"the agent was not ready within {_context.Options.BootTimeout.TotalMinutes:0.#} minutes: {problem}");
                 }
             }
-            else if (Now > _lastContact + _context.Options.AgentLostTimeout)
+            else if (_context.Time.GetElapsedTime(_lastContact) > _context.Options.AgentLostTimeout)
             {
                 throw new CellException("CellLost", $"the agent was out of reach for {_context.Options.AgentLostTimeout.TotalMinutes:0.#} minutes: {problem}");
             }
@@ -443,7 +443,7 @@ internal sealed partial class CellReconciler : IDisposable
             await foreach (var update in agent.WatchAsync(_lastEvent, watch.Token).ConfigureAwait(false))
             {
                 silence.CancelAfter(Silence);
-                _lastContact = Now;
+                _lastContact = _context.Time.GetTimestamp();
                 if (update.Event is { } happened)
                 {
                     _lastEvent = happened.Sequence;

@@ -8,7 +8,12 @@ internal sealed class LeftOutConverter : JsonConverter<JsonElement?>
 {
     public override JsonElement? Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
-        reader.Skip();
+        // The whole field is there, but perhaps not yet what comes after it: then Skip throws.
+        if (!reader.TrySkip())
+        {
+            throw new JsonException("the field is cut off");
+        }
+
         return null;
     }
 

@@ -23,6 +23,9 @@ public sealed record SimulatedCloudOptions
     /// <summary>What a pod does on its cell. The pod is the one the agent was given.</summary>
     public Func<Kubernetes.Objects.Pod, PodScript> Script { get; init; } = static _ => new PodScript();
 
+    /// <summary>How often the instances may be listed, more than zero. Default 1 s.</summary>
+    public TimeSpan ListInterval { get; init; } = TimeSpan.FromSeconds(1);
+
     /// <summary>How long the list does not show a new instance. Default zero.</summary>
     public TimeSpan ListLag { get; init; }
 

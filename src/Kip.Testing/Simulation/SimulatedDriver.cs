@@ -6,7 +6,7 @@ namespace Kip.Testing;
 /// <summary>One process's way to a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
 internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver
 {
-    public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId);
+    public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId) { ListInterval = cloud.Options.ListInterval };
 
     public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) =>
         CallAsync(MakeCall(CloudAction.GetCatalog), () => new InstanceCatalog(cloud.Options.Region, cloud.Options.Catalog), cancellationToken);

@@ -14,6 +14,7 @@ internal sealed partial class NodeController(IKubernetesClient client, NodeDescr
     // A kubelet's: nodeStatusUpdateFrequency and nodeStatusReportFrequency.
     private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromMinutes(5);
+    private static readonly TimeSpan RetryInterval = LookInterval / 10;
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(30);
 
     private readonly ObjectKey _key = new(description.Name);
@@ -28,6 +29,7 @@ internal sealed partial class NodeController(IKubernetesClient client, NodeDescr
         var troubled = false;
         while (true)
         {
+            var pause = LookInterval;
             try
             {
                 var node = await BoundedAsync(KeepAsync, cancellationToken).ConfigureAwait(false);
@@ -43,9 +45,10 @@ internal sealed partial class NodeController(IKubernetesClient client, NodeDescr
             {
                 LogFailed(description.Name, e.Message);
                 troubled = true;
+                pause = (e as KubernetesApiException)?.RetryAfter is { } asked && asked > RetryInterval ? asked : RetryInterval;
             }
 
-            await Task.Delay(troubled ? LookInterval / 10 : LookInterval, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -8,7 +8,10 @@ namespace Kip.VirtualKubelet.Nodes;
 /// The node's lease. Renewing it tells the cluster that the node lives, and its holder is the one host that looks after the node: another
 /// one waits. Give it a client of its own: nothing else the host does may keep a renewal waiting.
 /// </summary>
-/// <remarks>An API server that cannot be reached costs no host its node: without it nobody else can take the node either.</remarks>
+/// <remarks>
+/// An API server that cannot be reached costs no host its node: without it nobody else can take the node either. Another host's clock is
+/// not believed: its lease has run out when it was seen unchanged for as long as it lasts.
+/// </remarks>
 internal sealed partial class NodeLease(IKubernetesClient client, string nodeName, string holder, TimeProvider time, ILogger logger)
 {
     public const string Namespace = "kube-node-lease";
@@ -20,6 +23,7 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
 
     private readonly ObjectKey _key = new(Namespace, nodeName);
     private Lease? _held;
+    private (string? Version, long Since)? _seen; // of a lease that another host holds
 
     /// <summary>Waits until no other host holds the node, and takes it.</summary>
     /// <returns>When the host before this one, this node's or itself, last said that it lived; null when there was none.</returns>
@@ -95,11 +99,23 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
         }
     }
 
-    private bool IsFree(Lease lease) =>
-        lease.Spec.HolderIdentity is null or ""
-        || lease.Spec.HolderIdentity == holder
-        || lease.Spec.RenewTime is not { } renewed
-        || renewed + Duration < time.GetUtcNow();
+    private bool IsOurs(Lease lease) => lease.Spec.HolderIdentity is null or "" || lease.Spec.HolderIdentity == holder;
+
+    private bool IsFree(Lease lease)
+    {
+        if (IsOurs(lease))
+        {
+            return true;
+        }
+
+        if (_seen is { } seen && seen.Version == lease.Metadata.ResourceVersion)
+        {
+            return time.GetElapsedTime(seen.Since) > Duration;
+        }
+
+        _seen = (lease.Metadata.ResourceVersion, time.GetTimestamp());
+        return false;
+    }
 
     private async Task RenewAsync(Node? node, CancellationToken cancellationToken)
     {
@@ -110,7 +126,7 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
         catch (KubernetesApiException e) when (e.IsConflict || e.IsNotFound || e.IsAlreadyExists)
         {
             var lease = await FindAsync(cancellationToken).ConfigureAwait(false);
-            if (lease is not null && !IsFree(lease))
+            if (lease is not null && !IsOurs(lease))
             {
                 throw new InvalidOperationException($"another host, {lease.Spec.HolderIdentity}, has taken the node {nodeName}");
             }
@@ -127,7 +143,7 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
         var wanted = new Lease
         {
             Metadata = lease?.Metadata ?? new ObjectMeta { Namespace = Namespace, Name = nodeName },
-            Spec = new LeaseSpec { HolderIdentity = holder, LeaseDurationSeconds = (int)Duration.TotalSeconds, RenewTime = time.GetUtcNow() },
+            Spec = new LeaseSpec { HolderIdentity = holder, LeaseDurationSeconds = (int)Duration.TotalSeconds, RenewTime = Later(lease?.Spec.RenewTime) },
         };
         if (node?.Metadata.Uid is { } uid)
         {
@@ -138,6 +154,9 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
             ? await client.CreateAsync(Resources.Leases, wanted, bounded.Token).ConfigureAwait(false)
             : await client.ReplaceAsync(Resources.Leases, wanted, null, bounded.Token).ConfigureAwait(false);
     }
+
+    // The controller manager takes an earlier time for no renewal, and a clock may be set back.
+    private DateTimeOffset Later(DateTimeOffset? last) => time.GetUtcNow() is var now && !(now <= last) ? now : last.Value.AddMilliseconds(1);
 
     private async Task<Lease?> FindAsync(CancellationToken cancellationToken)
     {

@@ -201,6 +201,11 @@ internal sealed partial class PodController : IAsyncDisposable
 
     private async Task UpdateAsync(TrackedPod tracked, Pod pod, CancellationToken cancellationToken)
     {
+        if (!PodReadiness.IsTold(pod))
+        {
+            _statuses.SetAgain(tracked.Reference.Uid);
+        }
+
         var version = PodVersion.Of(pod);
         if (tracked.Given == version && !_resolver.IsStale(pod))
         {

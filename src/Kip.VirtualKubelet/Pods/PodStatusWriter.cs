@@ -22,11 +22,18 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
     private readonly IKubernetesClient _client;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
+    private readonly Func<PodReference, Pod?> _find;
     private readonly ConcurrentDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _calls = new(ParallelCalls);
     private readonly CancellationTokenSource _lifetime = new();
 
-    public PodStatusWriter(IKubernetesClient client, TimeProvider time, ILogger logger) => (_client, _time, _logger) = (client, time, logger);
+    /// <summary>Makes a writer.</summary>
+    /// <param name="client">Calls the API server.</param>
+    /// <param name="find">A pod as the API server last had it; null for one that it has not, or of which nothing is known.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">Gets failures.</param>
+    public PodStatusWriter(IKubernetesClient client, Func<PodReference, Pod?> find, TimeProvider time, ILogger logger) =>
+        (_client, _find, _time, _logger) = (client, find, time, logger);
 
     /// <summary>
     /// This is how the pod is now; once it was said how it ended, nothing else counts. The status must not be changed any more.
@@ -49,6 +56,19 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
             else if (entry.Sending.IsCompleted)
             {
                 entry.Later ??= _time.CreateTimer(_ => SendNow(entry), null, PendingPause, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+
+    /// <summary>Something that is told beside what the cell says, such as a readiness gate, is another now: the newest status is told again.</summary>
+    public void SetAgain(string uid)
+    {
+        if (_entries.TryGetValue(uid, out var entry))
+        {
+            lock (entry)
+            {
+                entry.IsStale = true;
+                Send(entry);
             }
         }
     }
@@ -106,7 +126,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
     private void Send(Entry entry)
     {
         entry.StopTimer();
-        if (!entry.IsGone && entry.Sending.IsCompleted && !ReferenceEquals(entry.Wanted, entry.Told))
+        if (!entry.IsGone && entry.Sending.IsCompleted && entry.Wanted is not null && (entry.IsStale || !ReferenceEquals(entry.Wanted, entry.Told)))
         {
             entry.Sending = Task.Run(() => SendAsync(entry), _lifetime.Token);
         }
@@ -118,7 +138,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         while (true)
         {
             PodStatus status;
-            bool done;
+            TimeSpan? again;
             await _calls.WaitAsync(_lifetime.Token).ConfigureAwait(false);
             try
             {
@@ -126,18 +146,19 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
                 lock (entry)
                 {
                     status = entry.Wanted!;
+                    entry.IsStale = false;
                 }
 
-                done = await TrySendAsync(entry.Pod, status).ConfigureAwait(false);
+                again = await TrySendAsync(entry.Pod, status).ConfigureAwait(false);
             }
             finally
             {
                 _calls.Release();
             }
 
-            if (!done)
+            if (again is { } atLeast)
             {
-                await Task.Delay(pause * (0.75 + (Random.Shared.NextDouble() / 2)), _time, _lifetime.Token).ConfigureAwait(false);
+                await Task.Delay(atLeast + (pause * (0.75 + (Random.Shared.NextDouble() / 2))), _time, _lifetime.Token).ConfigureAwait(false);
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
                 continue;
             }
@@ -145,7 +166,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
             pause = FirstPause;
             lock (entry)
             {
-                if (entry.IsGone || ReferenceEquals(entry.Wanted, status))
+                if (entry.IsGone || (!entry.IsStale && ReferenceEquals(entry.Wanted, status)))
                 {
                     // Under the lock, so that the next Set starts a new one.
                     entry.Told = status;
@@ -156,40 +177,40 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         }
     }
 
-    /// <summary>False when it has to be tried again.</summary>
-    private async Task<bool> TrySendAsync(PodReference pod, PodStatus status)
+    /// <summary>After what time, at least, it has to be tried again; null when it is done.</summary>
+    private async Task<TimeSpan?> TrySendAsync(PodReference pod, PodStatus status)
     {
         using var timeout = new CancellationTokenSource(CallTimeout, _time);
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _lifetime.Token);
         try
         {
             await _client.PatchAsync(
-                Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), Patch.StrategicMerge(ToPatch(pod, status)), "status", bounded.Token).ConfigureAwait(false);
-            return true;
+                Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), Patch.StrategicMerge(ToPatch(pod, PodReadiness.Of(status, _find(pod), _time.GetUtcNow()))), "status", bounded.Token).ConfigureAwait(false);
+            return null;
         }
         catch (KubernetesApiException e) when (e.IsNotFound)
         {
-            return true; // the pod is gone: nobody wants to know
+            return null; // the pod is gone: nobody wants to know
         }
         catch (KubernetesApiException e) when (e.IsConflict)
         {
             // Another pod has its name, or the API server lost a race with other writers.
-            return await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false);
+            return await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false) ? null : TimeSpan.Zero;
         }
         catch (KubernetesApiException e) when (e.IsInvalid)
         {
             LogRefused(pod, e.Message);
-            return true; // the same again would be refused again
+            return null; // the same again would be refused again
         }
         catch (KubernetesApiException e)
         {
             LogRetry(pod, e.Message);
-            return false;
+            return e.RetryAfter ?? TimeSpan.Zero;
         }
         catch (OperationCanceledException) when (!_lifetime.IsCancellationRequested)
         {
             LogRetry(pod, $"no answer within {CallTimeout.TotalSeconds:0} s");
-            return false;
+            return TimeSpan.Zero;
         }
     }
 
@@ -260,6 +281,9 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         public PodStatus? Told { get; set; }
 
         public Task Sending { get; set; } = Task.CompletedTask;
+
+        /// <summary>What was told is not so any more, though the cell says the same.</summary>
+        public bool IsStale { get; set; }
 
         public bool IsGone { get; set; }
 

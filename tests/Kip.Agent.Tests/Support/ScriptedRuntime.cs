@@ -32,6 +32,9 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
     public Func<string, IReadOnlyList<string>, Task<ExecSyncResponse>> Exec { get; set; } =
         (_, _) => Task.FromResult(new ExecSyncResponse());
 
+    /// <summary>Bytes that a container wrote outside volumes.</summary>
+    public Func<string, long> Written { get; set; } = _ => 0;
+
     public Image? Image { get; set; }
 
     public int Runs(string name) => With(() => _containers.Values.Count(container => container.Config.Metadata.Name == name));
@@ -232,7 +235,11 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
     public Task<Uri> AttachAsync(AttachRequest request, CancellationToken cancellationToken) => throw new NotSupportedException("no streams here");
 
     public Task<IReadOnlyList<ContainerStats>> ListContainerStatsAsync(
-        IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken) => Answer<IReadOnlyList<ContainerStats>>(() => []);
+        IReadOnlyDictionary<string, string> labels, CancellationToken cancellationToken) => Answer<IReadOnlyList<ContainerStats>>(() => _containers.Values.Select(each => new ContainerStats
+        {
+            Attributes = new ContainerAttributes { Id = each.Status.Id, Metadata = each.Config.Metadata },
+            WritableLayer = new FilesystemUsage { UsedBytes = new UInt64Value { Value = (ulong)Written(each.Config.Metadata.Name) } },
+        }).ToList());
 
     public Task<string?> ImageDirectoryAsync(CancellationToken cancellationToken) => Answer<string?>(() => null);
 

@@ -38,6 +38,9 @@ internal sealed class WorkerHarness : IAsyncDisposable
 
     public ScriptedRuntime Runtime { get; }
 
+    /// <summary>Where the pod's volumes lie, by name.</summary>
+    public string VolumeDirectory => Path.Combine(_directory, "volumes", Uid, "volumes");
+
     public PodWorker Worker { get; private set; } = null!;
 
     /// <summary>Of the last report.</summary>

@@ -48,7 +48,7 @@ internal sealed class Bench : IAsyncDisposable
 
     public async Task<CellManager> StartAsync(
         string owner = "owner", Func<ICellDriver, ICellDriver>? driver = null, Func<ICellStore, ICellStore>? store = null, Func<ICellAgentConnector, ICellAgentConnector>? agents = null,
-        Func<CellManagerOptions, CellManagerOptions>? options = null)
+        Func<CellManagerOptions, CellManagerOptions>? options = null, TimeProvider? time = null)
     {
         var plain = new CellManagerOptions { Owner = owner, ControllerCa = "pem" };
         var manager = new CellManager(
@@ -56,7 +56,7 @@ internal sealed class Bench : IAsyncDisposable
             driver?.Invoke(Cloud.CreateDriver(ControllerId)) ?? Cloud.CreateDriver(ControllerId),
             store?.Invoke(Store) ?? Store,
             agents?.Invoke(Cloud.CreateConnector()) ?? Cloud.CreateConnector(),
-            Clock,
+            time ?? Clock,
             NullLogger<CellManager>.Instance);
         _managers.Add(manager);
         await manager.StartAsync(default);

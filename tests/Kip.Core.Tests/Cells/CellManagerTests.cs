@@ -380,6 +380,30 @@ public class CellManagerTests
     }
 
     [Fact]
+    public async Task RunPod_ClockSetOnWhileTheAgentIsAway_ThePodGoesOn()
+    {
+        await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions { Script = _ => PodScript.RunsFor(TimeSpan.FromMinutes(10)) });
+        await bench.RunAsync(async () =>
+        {
+            var time = new WrongTime(bench.Clock);
+            var manager = await bench.StartAsync(time: time);
+            var cell = await manager.RunPodAsync(Bench.NewPod(), default);
+            await UntilAsync(cell, u => u.Event?.Reason == "Started");
+
+            var instance = Assert.Single(bench.Alive).Instance.Id;
+            bench.Cloud.SetHanging(instance, true);
+            time.Offset = TimeSpan.FromHours(3);
+            await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(2));
+            bench.Cloud.SetHanging(instance, false);
+
+            Assert.Equal(PodPhase.Succeeded, (await cell.PodEnded).Phase);
+            await cell.Gone;
+            Assert.Single(bench.Cloud.Instances);
+            await bench.AssertNothingLeftAsync();
+        });
+    }
+
+    [Fact]
     public async Task RunPod_AgentHangsForGood_FailsThePodAsLost()
     {
         await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions { Script = _ => PodScript.Forever });

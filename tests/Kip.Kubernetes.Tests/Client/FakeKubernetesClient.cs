@@ -158,7 +158,7 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         await BeginAsync("create", cancellationToken);
         lock (_cluster.Lock)
         {
-            if (_cluster.Objects.ContainsKey(type.ObjectPath(ObjectKey.Of(value), null)))
+            if (_cluster.Objects.ContainsKey(PathOf(type, ObjectKey.Of(value))))
             {
                 throw Refusal(409, "AlreadyExists");
             }
@@ -215,6 +215,9 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         }
     }
 
+    private static string PathOf<T>(ResourceType<T> type, ObjectKey key)
+        where T : class, IKubernetesObject => $"{type.Group}/{type.Plural}/{key}";
+
     private static bool IsIn<T>(string path, ResourceType<T> type)
         where T : class, IKubernetesObject => path.Contains($"/{type.Plural}/", StringComparison.Ordinal);
 
@@ -231,13 +234,13 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
 
     private T Read<T>(ResourceType<T> type, ObjectKey key)
         where T : class, IKubernetesObject =>
-        _cluster.Objects.TryGetValue(type.ObjectPath(key, null), out var json) ? KubernetesJson.Deserialize(json, type.Json) : throw Refusal(404, "NotFound");
+        _cluster.Objects.TryGetValue(PathOf(type, key), out var json) ? KubernetesJson.Deserialize(json, type.Json) : throw Refusal(404, "NotFound");
 
     private T Store<T>(ResourceType<T> type, T value, WatchEventType change)
         where T : class, IKubernetesObject
     {
         value.Metadata.ResourceVersion = $"{++_cluster.Version}";
-        var path = type.ObjectPath(ObjectKey.Of(value), null);
+        var path = PathOf(type, ObjectKey.Of(value));
         var json = KubernetesJson.SerializeToUtf8(value, type.Json);
         if (change == WatchEventType.Deleted)
         {

@@ -186,6 +186,16 @@ public sealed class KubernetesClientTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task List_OfManyObjectsWithManagedFields_IsReadWholeHoweverItComes()
+    {
+        var items = string.Join(',', Enumerable.Range(0, 2000).Select(static n =>
+            $$$"""{"metadata":{"name":"p{{{n}}}","managedFields":[{"manager":"kubectl","fieldsV1":{"f:metadata":{"f:app{{{n}}}":{} } } }],"uid":"u{{{n}}}"} }"""));
+        using var client = _server.ThenJson($$"""{"kind":"PodList","metadata":{"resourceVersion":"9"},"items":[{{items}}]}""").CreateClient();
+        var list = await client.ListAsync(Resources.Pods, "", null, Limit);
+        Assert.Equal(Enumerable.Range(0, 2000).Select(static n => $"u{n}"), list.Items.Select(pod => pod.Metadata.Uid));
+    }
+
+    [Fact]
     public async Task List_PagesCompactedAway_IsReadAtOnce()
     {
         _server.ThenJson("""{"kind":"PodList","metadata":{"resourceVersion":"9","continue":"c"},"items":[{"metadata":{"name":"a"}}]}""");

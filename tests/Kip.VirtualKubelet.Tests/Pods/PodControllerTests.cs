@@ -162,6 +162,70 @@ public sealed class PodControllerTests(SharedControlPlane cluster)
     }
 
     [ControlPlaneFact]
+    public async Task Host_KilledAtEachStepOfAPodsLife_LeavesOneCellAndThenNone()
+    {
+        await using var world = await NodeWorld.CreateAsync(cluster.Plane, new SimulatedCloudOptions
+        {
+            CallTime = TimeSpan.Zero,
+            ListInterval = TimeSpan.FromMilliseconds(20),
+            Plan = static _ => NodeWorld.Instant,
+            Script = static _ => PodScript.Forever,
+        });
+        List<string> killed = [];
+        while (await RunAndKillAsync(world, killed.Count + 1) is { } step)
+        {
+            killed.Add(step);
+            await using var next = await world.StartAsync();
+            await LiveAsync(world, next, $"p{killed.Count}", NeverKilled);
+        }
+
+        Assert.Empty(world.Cloud.Violations);
+        Assert.True(killed.Count >= 16, $"a pod's life had {killed.Count} steps: {string.Join(", ", killed)}");
+    }
+
+    private static Task NeverKilled { get; } = new TaskCompletionSource().Task;
+
+    /// <summary>The step at which the host was killed; null when its pod's life was over before.</summary>
+    private static async Task<string?> RunAndKillAsync(NodeWorld world, int step)
+    {
+        await using var kill = new KillSwitch(step);
+        var host = await world.StartAsync(kill: kill);
+        await world.ApplyPodAsync($"p{step}");
+        await LiveAsync(world, host, $"p{step}", kill.Killed);
+
+        // What is left of a dead host hangs in its calls until they are let go.
+        await kill.DisposeAsync();
+        await host.DisposeAsync();
+        return kill.Killed.IsCompletedSuccessfully ? await kill.Killed : null;
+    }
+
+    /// <summary>Sees a pod run on its one cell, deletes it, and sees pod, cell and record go; ends early when the host is killed.</summary>
+    private static async Task LiveAsync(NodeWorld world, NodeProcess host, string name, Task killed)
+    {
+        var deleted = false;
+        await NodeWorld.EventuallyAsync($"{name} to have run on one cell and to be gone", async () =>
+        {
+            if (killed.IsCompleted)
+            {
+                return true;
+            }
+
+            var pod = await world.FindPodAsync(name);
+            deleted |= pod?.Metadata.DeletionTimestamp is not null;
+            Assert.True(deleted || pod?.Status?.Phase is not PodPhase.Failed, $"{name} has failed: {pod?.Status?.Message}");
+            Assert.InRange(world.Alive.Count, 0, 1);
+            if (!deleted && pod?.Status?.Phase == PodPhase.Running)
+            {
+                Assert.Single(world.Alive);
+                await world.KubectlAsync("delete", "pod", name, "--wait=false");
+                deleted = true;
+            }
+
+            return pod is null && world.Alive.Count == 0 && host.Cells.Cells.Count == 0;
+        });
+    }
+
+    [ControlPlaneFact]
     public async Task Pod_DeletedWhileTheHostWasAway_LosesItsCell()
     {
         await using var world = await NodeWorld.CreateAsync(cluster.Plane);
@@ -234,6 +298,34 @@ public sealed class PodControllerTests(SharedControlPlane cluster)
         var failed = await world.PodAsync("web", "to have failed", static p => p.Status?.Phase == PodPhase.Failed);
         Assert.Equal("CellLost", failed.Status!.Reason);
         Assert.Empty(world.Cloud.Instances);
+    }
+
+    [ControlPlaneFact]
+    public async Task Pod_WithReadinessGate_IsReadyWhileItsConditionIsTrue()
+    {
+        await using var world = await NodeWorld.CreateAsync(cluster.Plane);
+        await using var host = await world.StartAsync();
+
+        await world.ApplyPodAsync("web", world.PodSpec(", readinessGates: [{conditionType: example.com/gate}]"));
+
+        var pod = await world.PodAsync("web", "to wait for its gate", static p => p.Status?.Phase == PodPhase.Running && Ready(p).Reason == "ReadinessGatesNotReady");
+        Assert.Equal("corresponding condition of pod readiness gate \"example.com/gate\" does not exist.", Ready(pod).Message);
+        await SetGateAsync("True");
+        await world.PodAsync("web", "to be ready", static p => Ready(p).Status == "True");
+        await SetGateAsync("False");
+        pod = await world.PodAsync("web", "not to be ready", static p => Ready(p).Status == "False");
+        Assert.Equal("the status of pod readiness gate \"example.com/gate\" is not \"True\", but False", Ready(pod).Message);
+        Assert.Equal("False", pod.Status!.Conditions!.Single(static c => c.Type == "example.com/gate").Status);
+
+        Task SetGateAsync(string status) => world.Client.PatchAsync(
+            Kubernetes.Client.Resources.Pods,
+            new ObjectKey(world.Name, "web"),
+            Kubernetes.Client.Patch.StrategicMerge(System.Text.Encoding.UTF8.GetBytes(
+                $$$"""{"status":{"conditions":[{"type":"example.com/gate","status":"{{{status}}}"}]}}""")),
+            "status",
+            default);
+
+        static PodCondition Ready(Pod pod) => pod.Status!.Conditions!.Single(static c => c.Type == PodConditionType.Ready);
     }
 
     [ControlPlaneFact]

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Text.Json.Nodes;
 using Kip.Cells;
 using Kip.Kubernetes.Client;
@@ -16,14 +17,17 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
     private readonly VirtualClock _clock = new();
     private readonly PatchesFake _client = new();
     private readonly PodStatusWriter _writer;
+    private Pod? _known;
 
-    public PodStatusWriterTests() => _writer = new PodStatusWriter(_client, _clock, NullLogger.Instance);
+    public PodStatusWriterTests() => _writer = new PodStatusWriter(_client, _ => _known, _clock, NullLogger.Instance);
 
     public async ValueTask DisposeAsync() => await _writer.DisposeAsync();
 
     [Fact]
     public Task Set_Running_IsToldAtOnce() => _clock.RunAsync(async () =>
     {
+        // On a busy machine the first call takes long to compile, which looks like a call that waits.
+        using var hold = _clock.Hold();
         _writer.Set(Pod, new PodStatus { Phase = PodPhase.Running });
         await _writer.FlushAsync(Pod.Uid, CancellationToken.None);
 
@@ -90,14 +94,46 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
         Assert.Equal(0, _client.Failures);
     });
 
+    [Fact]
+    public Task SetAgain_GateOpened_TellsThatThePodIsReady() => _clock.RunAsync(async () =>
+    {
+        _known = PodReadinessTests.NewPod(conditions: []);
+        _writer.Set(Pod, PodReadinessTests.Running());
+        await _writer.FlushAsync(Pod.Uid, CancellationToken.None);
+        _known = PodReadinessTests.NewPod(conditions: [new PodCondition { Type = "gate", Status = "True" }]);
+        _writer.SetAgain(Pod.Uid);
+        await _writer.FlushAsync(Pod.Uid, CancellationToken.None);
+
+        Assert.Equal(["False", "True"], _client.Ready);
+    });
+
+    [Fact]
+    public Task Set_WhileTheApiServerIsOverloaded_WaitsAsLongAsItAsks() => _clock.RunAsync(async () =>
+    {
+        _client.Failures = 1;
+        _client.RetryAfter = TimeSpan.FromMinutes(2);
+        _writer.Set(Pod, new PodStatus { Phase = PodPhase.Running });
+        await _clock.AdvanceAsync(TimeSpan.FromMinutes(2));
+        Assert.Empty(_client.Phases);
+        await _clock.AdvanceAsync(TimeSpan.FromSeconds(1));
+
+        Assert.Equal([PodPhase.Running], _client.Phases);
+    });
+
     /// <summary>An API server, faked, that takes patches of pods and nothing else.</summary>
     private sealed class PatchesFake : IKubernetesClient
     {
         private readonly ConcurrentQueue<string> _phases = new();
 
+        private readonly ConcurrentQueue<string?> _ready = new();
+
         public IReadOnlyList<string> Phases => [.. _phases];
 
+        public IReadOnlyList<string?> Ready => [.. _ready];
+
         public int Failures { get; set; }
+
+        public TimeSpan? RetryAfter { get; set; }
 
         public Task PatchAsync<T>(ResourceType<T> type, ObjectKey key, Patch patch, string? subresource, CancellationToken cancellationToken)
             where T : class, IKubernetesObject
@@ -105,10 +141,12 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
             if (Failures > 0)
             {
                 Failures--;
-                throw new KubernetesApiException("the API server is away", inner: null);
+                throw new KubernetesApiException("the API server is overloaded", HttpStatusCode.TooManyRequests, status: null, RetryAfter);
             }
 
-            _phases.Enqueue(JsonNode.Parse(patch.Body.Span)!["status"]!["phase"]!.GetValue<string>());
+            var status = JsonNode.Parse(patch.Body.Span)!["status"]!;
+            _phases.Enqueue(status["phase"]!.GetValue<string>());
+            _ready.Enqueue(status["conditions"]?.AsArray().Single(static c => (string?)c!["type"] == "Ready")!["status"]!.GetValue<string>());
             return Task.CompletedTask;
         }
 

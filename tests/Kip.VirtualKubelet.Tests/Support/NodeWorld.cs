@@ -24,13 +24,14 @@ internal sealed class NodeWorld : IAsyncDisposable
     private readonly string _directory = Directory.CreateTempSubdirectory("kip-node-").FullName;
     private readonly List<NodeProcess> _processes = [];
 
-    private NodeWorld(ControlPlane plane, KubernetesClient client, SimulatedCloudOptions? options)
+    private NodeWorld(ControlPlane plane, KubernetesClient client, SimulatedCloudOptions? options, TimeProvider? time)
     {
+        Time = time ?? TimeProvider.System;
         Plane = plane;
         Client = client;
         Name = $"t{Guid.NewGuid():N}"[..12];
         Cloud = new SimulatedCloud(
-            TimeProvider.System,
+            Time,
             options ?? new SimulatedCloudOptions { CallTime = TimeSpan.Zero, Plan = static _ => Instant, Script = static _ => PodScript.Forever });
     }
 
@@ -46,6 +47,9 @@ internal sealed class NodeWorld : IAsyncDisposable
 
     public KubernetesClient Client { get; }
 
+    /// <summary>The clock of cloud and hosts.</summary>
+    public TimeProvider Time { get; }
+
     public SimulatedCloud Cloud { get; }
 
     /// <summary>Name of the namespace and of the node.</summary>
@@ -53,10 +57,10 @@ internal sealed class NodeWorld : IAsyncDisposable
 
     public IReadOnlyList<SimulatedInstance> Alive => [.. Cloud.Instances.Where(static i => i.IsAlive)];
 
-    public static async Task<NodeWorld> CreateAsync(ControlPlane plane, SimulatedCloudOptions? options = null)
+    public static async Task<NodeWorld> CreateAsync(ControlPlane plane, SimulatedCloudOptions? options = null, TimeProvider? time = null)
     {
         var configuration = await KubernetesConfiguration.LoadAsync(plane.Kubeconfig, null, TimeProvider.System, default);
-        var world = new NodeWorld(plane, new KubernetesClient(configuration, null, TimeProvider.System), options);
+        var world = new NodeWorld(plane, new KubernetesClient(configuration, null, TimeProvider.System), options, time);
         await plane.KubectlAsync("create", "namespace", world.Name);
         await EventuallyAsync("the namespace's service account", async () =>
             (await plane.TryKubectlAsync(null, "get", "serviceaccount", "default", "-n", world.Name)).ExitCode == 0);
@@ -65,9 +69,12 @@ internal sealed class NodeWorld : IAsyncDisposable
 
     /// <summary>Starts a host of the node, and waits until the node is there and its pods are known.</summary>
     /// <param name="identity">Another one than usual for a host that does not know of the others.</param>
-    public async Task<NodeProcess> StartAsync(string identity = "host")
+    /// <param name="kill">Ends it on its way; never when null.</param>
+    /// <param name="troubles">Of its calls to the API server; none when null.</param>
+    /// <param name="time">A clock of its own.</param>
+    public async Task<NodeProcess> StartAsync(string identity = "host", KillSwitch? kill = null, Troubles? troubles = null, TimeProvider? time = null)
     {
-        var process = await NodeProcess.StartAsync(this, Path.Combine(_directory, "kip.db"), identity);
+        var process = await NodeProcess.StartAsync(this, Path.Combine(_directory, "kip.db"), identity, kill, troubles, time ?? Time);
         _processes.Add(process);
         return process;
     }
@@ -160,10 +167,13 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public CellManager Cells => _node.Cells;
 
-    public static async Task<NodeProcess> StartAsync(NodeWorld world, string store, string identity)
+    /// <summary>Whether it has given up.</summary>
+    public bool HasEnded => _running.IsCompleted;
+
+    public static async Task<NodeProcess> StartAsync(NodeWorld world, string store, string identity, KillSwitch? kill, Troubles? troubles, TimeProvider time)
     {
         var configuration = await KubernetesConfiguration.LoadAsync(world.Plane.Kubeconfig, null, TimeProvider.System, default);
-        KubernetesClient[] clients = [new(configuration, null, TimeProvider.System), new(configuration, null, TimeProvider.System)];
+        KubernetesClient[] clients = [new(configuration, null, time), new(configuration, null, time)];
         var node = new VirtualNode(
             new VirtualNodeOptions
             {
@@ -174,18 +184,23 @@ internal sealed class NodeProcess : IAsyncDisposable
                 Version = "v1.20.0-kip-test",
                 Labels = new Dictionary<string, string> { ["test"] = world.Name },
             },
-            clients[0],
-            clients[1],
+            Client(clients[0]),
+            Client(clients[1]),
             new CellManagerOptions { Owner = "node-" + world.Name, ControllerCa = "pem", ObserveInterval = TimeSpan.FromMilliseconds(200) },
-            world.Cloud.CreateDriver("kip-test"),
-            await SqliteCellStore.OpenAsync(store, default),
-            world.Cloud.CreateConnector(),
-            TimeProvider.System,
+            Guard(world.Cloud.CreateDriver("kip-test")),
+            Guard<ICellStore>(await SqliteCellStore.OpenAsync(store, default)),
+            Guard(world.Cloud.CreateConnector()),
+            time,
             NullLoggerFactory.Instance);
         var process = new NodeProcess(node, clients);
-        var ready = await Task.WhenAny(node.Ready, process._running);
+        var ready = await Task.WhenAny(node.Ready, process._running, kill?.Killed ?? node.Ready);
         await ready;
         return process;
+
+        IKubernetesClient Client(KubernetesClient target) => ((ICallInterceptor?)kill ?? troubles) is { } interceptor ? new InterceptedClient(target, interceptor) : target;
+
+        T Guard<T>(T target)
+            where T : class => kill?.Guard(target) ?? target;
     }
 
     /// <summary>Ends the host; the cells go on.</summary>
