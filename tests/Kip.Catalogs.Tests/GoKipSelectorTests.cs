@@ -15,6 +15,8 @@ public sealed partial class GoKipSelectorTests
 
     private static readonly InstanceCatalog Gce = CutGce(BuiltInCatalogs.Open("gce").Load("us-west1"));
 
+    private static readonly InstanceCatalog Azure = CutAzure(BuiltInCatalogs.Open("azure").Load("eastus"));
+
     [Theory]
     [InlineData(0.5f, 0.5f, null, "t3a.small", true)]
     [InlineData(1f, 0.5f, null, "m1.small", false)]
@@ -64,6 +66,19 @@ public sealed partial class GoKipSelectorTests
     public void Choose_Gce_IsWhatTheGoKipChose(float cpu, float memory, string? pattern, string type) =>
         Assert.Equal(type, GoKipSelector.Choose(new GoKipRequest(cpu, memory, 0, ""), pattern, "f1-micro", Gce)?.Type);
 
+    [Theory]
+    [InlineData(2f, 7.5f, 1, "", "n1-standard-2")]
+    [InlineData(0f, 3.75f, 1, "nvidia-tesla-p100", "n1-standard-1")]
+    public void Choose_GceGpu_IsWhatTheGoKipChose(float cpu, float memory, int gpus, string model, string type) =>
+        Assert.Equal(type, GoKipSelector.Choose(new GoKipRequest(cpu, memory, gpus, model), null, "f1-micro", Gce)?.Type);
+
+    [Theory]
+    [InlineData(1f, 3f, null, "Standard_B2s")]
+    [InlineData(1f, 1f, "Standard_F*", "Standard_F1s")]
+    [InlineData(0.2f, 1f, null, "Standard_B1s")]
+    public void Choose_Azure_IsWhatTheGoKipChose(float cpu, float memory, string? pattern, string type) =>
+        Assert.Equal(type, GoKipSelector.Choose(new GoKipRequest(cpu, memory, 0, ""), pattern, null, Azure)?.Type);
+
     [Fact]
     public void Choose_AName_IsTheAnswer() =>
         Assert.Equal(("x9.huge", null), GoKipSelector.Choose(new GoKipRequest(64, 4, 0, ""), "x9.huge", "t2.nano", Aws));
@@ -83,6 +98,14 @@ public sealed partial class GoKipSelectorTests
 
     private static InstanceCatalog Cut(InstanceCatalog catalog, Regex families) =>
         new(catalog.Region, [.. catalog.Types.Where(type => families.IsMatch(type.Name))]);
+
+    // It knew nothing of baselines on Azure, and of no size of a later generation with the letters that came since.
+    private static InstanceCatalog CutAzure(InstanceCatalog catalog) => new(
+        catalog.Region,
+        [.. catalog.Types.Where(static type => AzureFamilies().IsMatch(type.Name)).Select(static type => type with { BaselineMilliCpu = null })]);
+
+    [GeneratedRegex(@"^Standard_([BDF]\d+m?s|[DEF]\d+s?_v[23])$")]
+    private static partial Regex AzureFamilies();
 
     // What its catalog of us-west1-a had otherwise: no N2D yet, no custom E2 of more than 16 processors, E2's shared cores taken, and priced, for whole ones, N1's custom types named
     // with their family, and 1 GiB for each of their processors.

@@ -52,7 +52,7 @@ public sealed class ExplainTests : KipStory
         var run = await DoAsync("explain", Write(Pod.Replace("cpu: 500m", "cpu: 5000", StringComparison.Ordinal)), "--cloud", "azure");
 
         Assert.Equal(1, Math.Sign(run.ExitCode));
-        Assert.Contains("No cell: no instance type in eastus has 5000 vCPU; the largest available is Standard_", run.Output, StringComparison.Ordinal);
+        Assert.Contains("No cell: no instance type has 5000 vCPU in eastus (in all the cell needs 5000 vCPU and 0.66 GiB of memory); the largest available is Standard_", run.Output, StringComparison.Ordinal);
     }
 
     [KipFact]

@@ -67,7 +67,7 @@ internal sealed class Conditions
 
         if (_all.Find(condition => !offers.Exists(offer => condition.Holds(offer.Type, offer.Offering))) is { } impossible)
         {
-            return $"no instance type in {_catalog.Region} has {impossible.Asked}{Largest(impossible)}";
+            return $"no instance type has {impossible.Asked} in {_catalog.Region}{Largest(impossible)}";
         }
 
         for (var first = 0; first < _all.Count; first++)
@@ -76,12 +76,12 @@ internal sealed class Conditions
             {
                 if (!offers.Exists(offer => _all[first].Holds(offer.Type, offer.Offering) && _all[second].Holds(offer.Type, offer.Offering)))
                 {
-                    return $"no instance type in {_catalog.Region} has both {_all[first].Asked} and {_all[second].Asked}; {Closest(offers)}";
+                    return $"no instance type has both {_all[first].Asked} and {_all[second].Asked} in {_catalog.Region}; {Closest(offers)}";
                 }
             }
         }
 
-        return $"no instance type in {_catalog.Region} has all of: {string.Join("; ", _all.Select(static condition => condition.Asked))}; {Closest(offers)}";
+        return $"no instance type has all of these in {_catalog.Region}: {string.Join("; ", _all.Select(static condition => condition.Asked))}; {Closest(offers)}";
     }
 
     // What breaks the fewest conditions, and of those the cheapest.
@@ -105,7 +105,7 @@ internal sealed class Conditions
         var largest = _types.Where(static type => type.Offerings.Count > 0).MaxBy(amount)!;
         return amount(largest) == 0
             ? ""
-            : $"; the largest available is {largest.Name} with {ResourceRequest.Describe(largest.MilliCpu, largest.MemoryBytes)}{(largest.Gpus is { } gpus ? $" and {gpus}" : "")}";
+            : $" (in all the cell needs {_request.Total}); the largest available is {largest.Name} with {ResourceRequest.Describe(largest.MilliCpu, largest.MemoryBytes)}{(largest.Gpus is { } gpus ? $" and {gpus}" : "")}";
     }
 
     private string Near(string name)

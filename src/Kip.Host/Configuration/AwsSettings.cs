@@ -1,6 +1,7 @@
 using Amazon.Runtime;
 using Kip.Catalogs;
 using Kip.Drivers.Aws;
+using Kip.Sizing;
 
 namespace Kip.Host.Configuration;
 
@@ -12,12 +13,13 @@ internal static class AwsSettings
     /// <param name="cells">cells.</param>
     /// <param name="controllerId">Whose cells they are.</param>
     /// <param name="environment">The environment's variables.</param>
-    /// <exception cref="HostException">No region is given anywhere.</exception>
-    public static AwsDriverOptions Read(AwsConfiguration aws, CellsConfiguration cells, string controllerId, Func<string, string?> environment)
+    /// <param name="instanceData">File with the prices to choose by (--instance-data-path); null for the built-in ones.</param>
+    /// <exception cref="HostException">No region is given anywhere, or the file of prices cannot be used.</exception>
+    public static AwsDriverOptions Read(
+        AwsConfiguration aws, CellsConfiguration cells, string controllerId, Func<string, string?> environment, string? instanceData = null)
     {
         var region = aws.Region ?? AwsDriverOptions.DetectRegion()
             ?? throw new HostException(ExitCodes.Usage, "no AWS region is given: set cloud.aws.region in provider.yaml, or AWS_REGION");
-        var prices = BuiltInCatalogs.Open("aws");
         var options = new AwsDriverOptions
         {
             ControllerId = controllerId,
@@ -35,11 +37,30 @@ internal static class AwsSettings
             InstanceProfile = cells.DefaultIamPermissions,
             AgentUrl = cells.AgentUrl,
             AgentSha256 = cells.AgentSha256,
-            PriceList = prices.Regions.Contains(region) ? prices.Load(region) : null,
+            PriceList = Prices(region, instanceData),
             Tags = cells.Nametag is { } nametag ? new Dictionary<string, string> { ["KipNametag"] = nametag } : [],
         };
         return cells.BootImage.Count == 0
             ? options
             : options with { Image = string.Join("; ", cells.BootImage.OrderBy(static part => part.Key, StringComparer.Ordinal).Select(static part => $"{part.Key}={part.Value}")) };
+    }
+
+    private static InstanceCatalog? Prices(string region, string? instanceData)
+    {
+        try
+        {
+            if (instanceData is not null)
+            {
+                using var file = File.OpenRead(instanceData);
+                return CatalogFile.Load(file, instanceData, region);
+            }
+
+            var builtIn = BuiltInCatalogs.Open("aws");
+            return builtIn.Regions.Contains(region) ? builtIn.Load(region) : null;
+        }
+        catch (Exception e) when (e is CatalogException or IOException or UnauthorizedAccessException)
+        {
+            throw new HostException(ExitCodes.Usage, e.Message, e);
+        }
     }
 }

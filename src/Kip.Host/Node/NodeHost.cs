@@ -5,7 +5,6 @@ using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
-using Kip.Drivers.Local;
 using Kip.Host.Configuration;
 using Kip.Host.Standalone;
 using Kip.Kubernetes.Client;
@@ -16,7 +15,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Kip.Host.Node;
 
-/// <summary>The virtual node of one process: its cells on this machine, its records in SQLite, its pods at an API server.</summary>
+/// <summary>The virtual node of one process: its cells where provider.yaml says, their records in SQLite, its pods at an API server.</summary>
 internal static class NodeHost
 {
     // What clusters check of a kubelet is its version; Kip keeps to what the oldest one it supports had.
@@ -33,18 +32,14 @@ internal static class NodeHost
         var time = TimeProvider.System;
         try
         {
-            if (settings.Host.Provider.Cloud is not LocalConfiguration)
-            {
-                throw new HostException(ExitCodes.Usage, "this version of kip makes cells on this machine only: provider.yaml needs cloud.local");
-            }
-
             var cluster = await KubernetesConfiguration.LoadAsync(settings.Kubeconfig, null, time, cancellationToken).ConfigureAwait(false);
             cluster = settings.Server is { } server ? cluster with { Server = server } : cluster;
             var state = settings.Host.StateDirectory;
             using var owner = OwnerLock.Take(Path.Combine(state, "owners"), StandaloneHost.NodeOwner(settings.NodeName));
             using var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, cancellationToken).ConfigureAwait(false);
+            using var cloud = NodeCloud.Open(settings, authority.Id, time, loggers);
             var node = Describe(settings, cluster, $"{Environment.MachineName}-{authority.Id}");
-            var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), cancellationToken).ConfigureAwait(false);
+            var store = await SqliteCellStore.OpenAsync(Path.Combine(state, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
             var calls = new KubernetesClientOptions { UserAgent = "kip/" + KipVersion.Text, RequestsPerSecond = settings.ApiQps };
             using var client = new KubernetesClient(cluster, settings.ApiBurst is { } burst ? calls with { Burst = burst } : calls, time);
             using var leaseClient = new KubernetesClient(cluster, calls with { RequestsPerSecond = null }, time);
@@ -61,9 +56,9 @@ internal static class NodeHost
                     DefaultInstanceType = settings.Host.Provider.Cells.DefaultInstanceType,
                     Registries = settings.Host.Registries,
                     Credentials = settings.Host.Credentials,
-                    ObserveInterval = TimeSpan.FromSeconds(1), // looking at local cells costs nothing, and their death is seen by looking
+                    ObserveInterval = cloud.ObserveInterval,
                 },
-                new LocalDriver(settings.Host.LocalOptions("kip-" + authority.Id), time, loggers.CreateLogger<LocalDriver>()),
+                cloud.Driver,
                 store,
                 new GrpcAgentConnector(authority, time, loggers.CreateLogger<GrpcAgentConnector>()),
                 time,

@@ -86,5 +86,5 @@ internal sealed class Timeline
     }
 
     private static string Price(CellRecord cell) =>
-        cell.PricePerHour is { } price ? string.Create(CultureInfo.InvariantCulture, $" for ${price:0.####} an hour") : "";
+        cell.PricePerHour is { } price ? string.Create(CultureInfo.InvariantCulture, $" for ${price:0.######} an hour") : "";
 }

@@ -18,7 +18,7 @@ internal sealed class PodEvents(IEventRecorder recorder)
     /// <summary>The cloud has accepted the launch of the pod's cell.</summary>
     public void Launched(PodReference pod, CellRecord cell)
     {
-        var price = cell.PricePerHour is { } dollars ? string.Create(CultureInfo.InvariantCulture, $", ${dollars:0.####} an hour") : "";
+        var price = cell.PricePerHour is { } dollars ? string.Create(CultureInfo.InvariantCulture, $", ${dollars:0.######} an hour") : "";
         recorder.Record(About(pod, null), "Normal", "CellLaunched", $"Launched {cell.Id} for the pod: {cell.InstanceType} in {cell.Zone}{price}");
     }
 

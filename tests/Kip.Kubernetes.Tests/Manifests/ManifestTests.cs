@@ -268,7 +268,7 @@ public sealed class ManifestTests(ITestOutputHelper output)
     public void ReadPod_NestedAsDeepAsAllowed_IsRead()
     {
         var deep = string.Concat(Enumerable.Repeat("[", 57)) + string.Concat(Enumerable.Repeat("]", 57));
-        Assert.NotNull(Manifest.ReadPod(Head + $"spec: {{affinity: {deep}}}", "f").Pod.Spec.Affinity);
+        Assert.NotNull(Manifest.ReadPod(Head + $"spec: {{resourceClaims: {deep}}}", "f").Pod.Spec.ResourceClaims);
     }
 
     [Fact]

@@ -17,6 +17,7 @@ public sealed class PodTests
     private static readonly HashSet<string> Lists =
     [
         "topologySpreadConstraints", "resourceClaims", "resourceClaimStatuses", "allocatedResourcesStatus", "restartPolicyRules",
+        "preferredDuringSchedulingIgnoredDuringExecution",
     ];
 
     [Fact]
