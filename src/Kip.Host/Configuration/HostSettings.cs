@@ -1,4 +1,5 @@
 using Kip.Agents;
+using Kip.Cells;
 using Kip.Drivers;
 using Kip.Drivers.Local;
 using Kip.Kubernetes;
@@ -29,6 +30,20 @@ internal sealed record HostSettings(
         };
         return options with { Bridge = Local.Bridge ?? options.Bridge, Cidr = Local.Cidr ?? options.Cidr };
     }
+
+    /// <summary>How cells are looked after, whatever cloud they are in.</summary>
+    /// <param name="owner">Whose they are.</param>
+    /// <param name="authority">The authority that their agents are to trust.</param>
+    public CellManagerOptions CellOptions(string owner, CertificateAuthority authority) => new()
+    {
+        Owner = owner,
+        ControllerCa = authority.CertificatePem,
+        CellOverhead = Provider.Cells.Overhead,
+        SizingRule = Provider.Cells.SizingRule,
+        DefaultInstanceType = Provider.Cells.DefaultInstanceType,
+        Registries = Registries,
+        Credentials = Credentials,
+    };
 
     /// <summary>The settings of a command that runs cells on this machine, whatever cloud provider.yaml names.</summary>
     /// <exception cref="HostException">A file is missing or wrong; the message says which and where.</exception>

@@ -47,15 +47,8 @@ internal static class NodeHost
                 node,
                 client,
                 leaseClient,
-                new CellManagerOptions
+                settings.Host.CellOptions(owner.Owner, authority) with
                 {
-                    Owner = owner.Owner,
-                    ControllerCa = authority.CertificatePem,
-                    CellOverhead = settings.Host.Provider.Cells.Overhead,
-                    SizingRule = settings.Host.Provider.Cells.SizingRule,
-                    DefaultInstanceType = settings.Host.Provider.Cells.DefaultInstanceType,
-                    Registries = settings.Host.Registries,
-                    Credentials = settings.Host.Credentials,
                     ObserveInterval = cloud.ObserveInterval,
                 },
                 cloud.Driver,

@@ -42,15 +42,8 @@ internal sealed class StandaloneHost : IAsyncDisposable
             var store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, "kip.db"), cancellationToken).ConfigureAwait(false);
             var driver = new LocalDriver(settings.LocalOptions("kip-" + authority.Id), time, loggers.CreateLogger<LocalDriver>());
             var manager = new CellManager(
-                new CellManagerOptions
+                settings.CellOptions(owner.Owner, authority) with
                 {
-                    Owner = owner.Owner,
-                    ControllerCa = authority.CertificatePem,
-                    CellOverhead = settings.Provider.Cells.Overhead,
-                    SizingRule = settings.Provider.Cells.SizingRule,
-                    DefaultInstanceType = settings.Provider.Cells.DefaultInstanceType,
-                    Registries = settings.Registries,
-                    Credentials = settings.Credentials,
                     ObserveInterval = TimeSpan.FromSeconds(1), // looking at local cells costs nothing, and their death is seen by looking
                 },
                 driver,
