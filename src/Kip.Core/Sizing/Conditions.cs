@@ -110,14 +110,7 @@ internal sealed class Conditions
 
     private string Near(string name)
     {
-        var near = _catalog.Types
-            .Select(type => (type.Name, Distance: Spelling.Distance(name, type.Name)))
-            .Where(type => type.Distance <= Math.Max(1, name.Length / 3))
-            .OrderBy(static type => type.Distance)
-            .ThenBy(static type => type.Name, StringComparer.Ordinal)
-            .Take(3)
-            .Select(static type => type.Name)
-            .ToList();
+        var near = Spelling.Near(name, _catalog.Types.Select(static type => type.Name)).Take(3).ToList();
         return near.Count == 0 ? "" : $" (did you mean {string.Join(", ", near)}?)";
     }
 
@@ -142,16 +135,13 @@ internal sealed class Conditions
             yield break;
         }
 
+        foreach (var type in _catalog.WithGpus)
+        {
+            yield return type;
+        }
+
         foreach (var gpus in _catalog.GpuAttachments)
         {
-            foreach (var type in _catalog.Types.Where(type => type.Name.StartsWith(gpus.Family + "-", StringComparison.Ordinal)))
-            {
-                if (gpus.AttachTo(type) is { } attached)
-                {
-                    yield return attached;
-                }
-            }
-
             foreach (var family in _catalog.CustomFamilies.Where(family => family.Family == gpus.Family))
             {
                 if (family.Fit(total.MilliCpu, total.MemoryBytes, gpus.MaxVCpus, gpus.MaxMemoryBytes >> 20) is { } custom && gpus.AttachTo(custom) is { } attached)

@@ -27,14 +27,13 @@ public sealed class InstanceCatalog
         Types = types;
         CustomFamilies = customFamilies ?? [];
         GpuAttachments = gpuAttachments ?? [];
-        var attached = GpuAttachments
+        WithGpus = [.. GpuAttachments
             .SelectMany(gpus => types
                 .Where(type => type.Name.StartsWith(gpus.Family + "-", StringComparison.Ordinal))
                 .Select(gpus.AttachTo)
-                .OfType<InstanceType>())
-            .ToList();
-        _onDemand = Sort(types.Concat(attached), CapacityType.OnDemand);
-        _spot = Sort(types.Concat(attached), CapacityType.Spot);
+                .OfType<InstanceType>())];
+        _onDemand = Sort(types.Concat(WithGpus), CapacityType.OnDemand);
+        _spot = Sort(types.Concat(WithGpus), CapacityType.Spot);
     }
 
     /// <summary>The region, as the cloud writes it.</summary>
@@ -48,6 +47,9 @@ public sealed class InstanceCatalog
 
     /// <summary>GPUs that machines are given at launch; empty for none.</summary>
     public IReadOnlyList<GpuAttachment> GpuAttachments { get; }
+
+    /// <summary>The types with each of the <see cref="GpuAttachments"/> that they take.</summary>
+    internal IReadOnlyList<InstanceType> WithGpus { get; }
 
     /// <summary>The type of that name; null when there is none.</summary>
     public InstanceType? Find(string name) => Types.FirstOrDefault(type => type.Name == name);

@@ -6,20 +6,20 @@ public static class Spelling
     private const int MaxLength = 64;
 
     /// <summary>The candidate that was probably meant, or null when none is near. Of two as near the first in alphabetical order.</summary>
-    public static string? Closest(string name, IEnumerable<string> candidates)
+    public static string? Closest(string name, IEnumerable<string> candidates) => Near(name, candidates).FirstOrDefault();
+
+    /// <summary>The candidates that may have been meant, the nearest first, and of those as near in alphabetical order.</summary>
+    public static IEnumerable<string> Near(string name, IEnumerable<string> candidates)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (name.Length > MaxLength)
-        {
-            return null;
-        }
-
-        var best = candidates
-            .Select(candidate => (Name: candidate, Distance: Distance(name, candidate)))
-            .OrderBy(candidate => candidate.Distance)
-            .ThenBy(candidate => candidate.Name, StringComparer.Ordinal)
-            .FirstOrDefault();
-        return best.Name is not null && best.Distance <= Math.Max(1, name.Length / 3) ? best.Name : null;
+        return name.Length > MaxLength
+            ? []
+            : candidates
+                .Select(candidate => (Name: candidate, Distance: Distance(name, candidate)))
+                .Where(candidate => candidate.Distance <= Math.Max(1, name.Length / 3))
+                .OrderBy(candidate => candidate.Distance)
+                .ThenBy(candidate => candidate.Name, StringComparer.Ordinal)
+                .Select(candidate => candidate.Name);
     }
 
     /// <summary>Letters to insert, delete, change or swap with their neighbour; upper and lower case count as the same.</summary>
