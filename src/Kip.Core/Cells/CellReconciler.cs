@@ -672,7 +672,7 @@ internal sealed partial class CellReconciler : IDisposable
             {
                 await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
             }
-            catch (AgentException e) when (e.Kind == AgentErrorKind.Unavailable)
+            catch (Exception e) when (e is AgentException { Kind: AgentErrorKind.Unavailable } or ObjectDisposedException)
             {
                 LogConnectionLost(Record.Id, e.Message);
             }
