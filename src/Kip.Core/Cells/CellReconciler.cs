@@ -21,6 +21,7 @@ internal sealed partial class CellReconciler : IDisposable
     private static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SlowestRetry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan QuietQueue = TimeSpan.FromSeconds(5); // not worth telling the pod's owner
 
     private readonly Cell _cell;
     private readonly CellContext _context;
@@ -31,6 +32,7 @@ internal sealed partial class CellReconciler : IDisposable
     private readonly CancellationTokenSource _overdue;
     private string? _agentInstance;
     private long _lastEvent;
+    private bool _launchSent; // the cloud may know the launch token: no other launch before it has refused this one
     private long _lastContact; // a clock that is set right must not make a cell lost
 
     /// <param name="cell">The cell.</param>
@@ -179,27 +181,27 @@ internal sealed partial class CellReconciler : IDisposable
         var pause = FirstRetry;
         while (true)
         {
+            var entered = Now;
+            await AwaitTurnAsync(cancellationToken).ConfigureAwait(false);
+            since += Now - entered; // the cloud has not had this time
+            if (!_launchSent && _context.Refusals.Find(Record.InstanceType, Record.Zone, Record.CapacityType) is { } refused && _nextCandidate() is { } better)
+            {
+                await TakeAsync(better, $"refused to another cell: {refused.Kind}", cancellationToken).ConfigureAwait(false);
+            }
+
             try
             {
+                _launchSent = true;
                 var instance = await BoundedAsync(TryLaunchAsync, cancellationToken).ConfigureAwait(false);
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
                 return;
             }
             catch (DriverException e) when (NextAfter(e) is { } next)
             {
-                LogAlternative(Record.Id, Record.InstanceType, Record.Zone, e.Message, next.Type.Name, next.Offering.Zone);
-                // Another type is another launch: it needs a token of its own, durable before the call.
-                await UpdateAsync(r => r with
-                {
-                    LaunchToken = CellManager.NewLaunchToken(),
-                    InstanceType = next.Type.Name,
-                    AttachedGpus = next.AttachedGpus,
-                    Zone = next.Offering.Zone,
-                    CapacityType = next.Offering.CapacityType,
-                    PricePerHour = next.PricePerHour,
-                }, cancellationToken).ConfigureAwait(false);
+                await TakeAsync(next, e.Message, cancellationToken).ConfigureAwait(false);
+                _launchSent = false;
             }
-            catch (DriverException e) when (e.IsRetryable && Now - since < _context.Options.LaunchTimeout)
+            catch (DriverException e) when (e.Kind == DriverErrorKind.Throttled || (e.IsRetryable && Now - since < _context.Options.LaunchTimeout))
             {
                 LogLaunchRetry(Record.Id, e.Message, pause);
                 await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
@@ -210,6 +212,37 @@ internal sealed partial class CellReconciler : IDisposable
                 throw new CellException("LaunchFailed", $"no cell could be launched: {e.Message}", e);
             }
         }
+    }
+
+    /// <summary>Waits until the cloud takes another launch.</summary>
+    private Task AwaitTurnAsync(CancellationToken cancellationToken) => _context.Driver.Launches.EnterAsync(
+        _cell.Assignment?.Pod.Spec.Priority ?? 0,
+        Record.CreatedAt,
+        (before, wait) =>
+        {
+            if (wait > QuietQueue)
+            {
+                var message = $"Waiting for the cloud's launch limit: {before} cells are before it, about {wait.TotalSeconds:0} s";
+                _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, "Normal", "LaunchQueued", message, null));
+            }
+        },
+        cancellationToken);
+
+    /// <summary>Another type is another launch: it needs a token of its own, durable before the call.</summary>
+    private Task TakeAsync(Candidate next, string why, CancellationToken cancellationToken)
+    {
+        LogAlternative(Record.Id, Record.InstanceType, Record.Zone, why, next.Type.Name, next.Offering.Zone);
+        return UpdateAsync(
+            r => r with
+            {
+                LaunchToken = CellManager.NewLaunchToken(),
+                InstanceType = next.Type.Name,
+                AttachedGpus = next.AttachedGpus,
+                Zone = next.Offering.Zone,
+                CapacityType = next.Offering.CapacityType,
+                PricePerHour = next.PricePerHour,
+            },
+            cancellationToken);
     }
 
     private Candidate? NextAfter(DriverException refusal)

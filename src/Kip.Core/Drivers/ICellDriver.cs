@@ -36,7 +36,8 @@ public interface ICellDriver
 
     /// <summary>
     /// Every instance that carries this controller's tag, whoever's record it is in, and no other. Cheap enough to call every few
-    /// seconds. An instance that has ended is listed as <see cref="InstanceState.Terminated"/> for a while or not at all.
+    /// seconds. An instance that has ended is listed as <see cref="InstanceState.Terminated"/> for a while or not at all. One whose tags the
+    /// cloud does not show yet is not listed yet: <see cref="DriverDescription.ListDelay"/> says how long that may be.
     /// </summary>
     /// <exception cref="DriverException">The list is not complete; the caller must not conclude anything from absence.</exception>
     Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken);
@@ -61,4 +62,7 @@ public sealed record DriverDescription(string Name, string Region, string Contro
 
     /// <summary>How long after a launch the instance may still be missing from the list. Zero where the list is always true. Default 30 s.</summary>
     public TimeSpan ListDelay { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How fast the cloud takes calls; null where that is unknown, or fast enough for anything.</summary>
+    public CallLimits? Limits { get; init; }
 }
