@@ -16,6 +16,8 @@ switch (args)
         return 0;
     case ["storm", .. var rest]:
         return await StormBench.RunAsync(Count(rest, 5000));
+    case ["soak", .. var rest]:
+        return await SoakBench.RunAsync(Count([.. rest.Take(1)], 60), Count([.. rest.Skip(1)], Random.Shared.Next()));
     case ["node", var kubeconfig, .. var bursts]:
         await NodeBench.RunAsync(kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
         return 0;

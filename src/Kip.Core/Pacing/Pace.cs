@@ -14,7 +14,7 @@ internal sealed class Pace(RateLimit? limit, TimeProvider time)
     private const double Whole = 1 - 1e-9; // what adding up fractions makes of 1
 
     // From half the rate back to all of it.
-    private static readonly TimeSpan Recovery = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Recovery = TimeSpan.FromSeconds(20);
 
     // What was under way together is refused together: that is one refusal.
     private static readonly TimeSpan SameRefusal = TimeSpan.FromSeconds(1);
@@ -42,7 +42,7 @@ internal sealed class Pace(RateLimit? limit, TimeProvider time)
         }
     }
 
-    /// <summary>How long until so many calls may have been made, from now; zero for now.</summary>
+    /// <summary>How long until so many calls may have been made, from now, in whole milliseconds; zero for now.</summary>
     public TimeSpan TimeFor(int calls)
     {
         if (limit is null)
@@ -54,7 +54,8 @@ internal sealed class Pace(RateLimit? limit, TimeProvider time)
         {
             Count();
             var missing = (calls * Whole) - _tokens;
-            return missing <= 0 ? TimeSpan.Zero : TimeSpan.FromTicks((long)Math.Ceiling(missing / (limit.PerSecond * _share) * TimeSpan.TicksPerSecond));
+            // Whole milliseconds: a delay of less is none, and who waits by it would turn in circles.
+            return missing <= 0 ? TimeSpan.Zero : TimeSpan.FromMilliseconds(Math.Ceiling(missing / (limit.PerSecond * _share) * 1000));
         }
     }
 

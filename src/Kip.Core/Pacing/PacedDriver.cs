@@ -6,12 +6,14 @@ namespace Kip.Pacing;
 
 /// <summary>
 /// A driver that is called no faster than its cloud allows: launches in a fair order (enter <see cref="Launches"/> before each), terminations
-/// together, lists one after the other.
+/// together, and what image a name stands for is asked once a minute.
 /// </summary>
 internal sealed partial class PacedDriver : ICellDriver, IDisposable
 {
     // A machine that ends so much later costs nothing worth a call.
     private static readonly TimeSpan GatherTime = TimeSpan.FromSeconds(0.5);
+
+    private static readonly TimeSpan ImageLifetime = TimeSpan.FromMinutes(1);
 
     private readonly ICellDriver _driver;
     private readonly CallLimits? _limits;
@@ -23,6 +25,7 @@ internal sealed partial class PacedDriver : ICellDriver, IDisposable
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _lifetime = new();
     private Batch? _gathering;
+    private (string Reference, Task<string> Id, long Since)? _image;
 
     /// <param name="driver">The driver.</param>
     /// <param name="callTimeout">Bound of a call that is made for several callers.</param>
@@ -51,7 +54,19 @@ internal sealed partial class PacedDriver : ICellDriver, IDisposable
 
     public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => _driver.GetCatalogAsync(cancellationToken);
 
-    public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => _driver.ResolveImageAsync(reference, cancellationToken);
+    public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (_image is not { } known || known.Reference != reference || known.Id.IsFaulted || known.Id.IsCanceled || _time.GetElapsedTime(known.Since) > ImageLifetime)
+            {
+                known = (reference, BoundedAsync(token => _driver.ResolveImageAsync(reference, token)), _time.GetTimestamp());
+                _image = known;
+            }
+
+            return known.Id.WaitAsync(cancellationToken);
+        }
+    }
 
     public async Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken)
     {
@@ -135,11 +150,22 @@ internal sealed partial class PacedDriver : ICellDriver, IDisposable
             ids = [.. batch.Ids];
         }
 
+        await BoundedAsync(async token =>
+        {
+            await TerminateNowAsync(ids, token).ConfigureAwait(false);
+            return ids;
+        }).ConfigureAwait(false);
+    }
+
+    /// <summary>A call for several callers: it ends with none of them.</summary>
+    private async Task<T> BoundedAsync<T>(Func<CancellationToken, Task<T>> call)
+    {
+        var stop = _lifetime.Token;
         using var timeout = new CancellationTokenSource(_callTimeout, _time);
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, stop);
         try
         {
-            await TerminateNowAsync(ids, bounded.Token).ConfigureAwait(false);
+            return await call(bounded.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException e) when (!stop.IsCancellationRequested)
         {

@@ -91,6 +91,25 @@ public class PacedDriverTests
         Assert.InRange(_clock.Elapsed.TotalSeconds, 1.5, 2.0);
     });
 
+    [Fact]
+    public Task ResolveImageAsync_IsAskedOnceAMinute_AndAgainAfterAFailure() => _clock.RunAsync(async () =>
+    {
+        var fails = true;
+        var cloud = new RecordingDriver { OnResolve = () => fails ? throw new DriverException(DriverErrorKind.Transient, "again") : Task.Delay(100, _clock) };
+        using var driver = Make(cloud);
+
+        await Assert.ThrowsAsync<DriverException>(() => driver.ResolveImageAsync("a", default));
+        fails = false;
+        var images = await Task.WhenAll(Enumerable.Range(0, 100).Select(_ => driver.ResolveImageAsync("a", default)));
+        Assert.All(images, static image => Assert.Equal("image-a", image));
+        Assert.Equal(2, cloud.Resolved);
+        Assert.Equal("image-b", await driver.ResolveImageAsync("b", default));
+
+        await Task.Delay(TimeSpan.FromSeconds(61), _clock);
+        await driver.ResolveImageAsync("b", default);
+        Assert.Equal(4, cloud.Resolved);
+    });
+
     private PacedDriver Make(ICellDriver cloud) => Make(cloud, new CallLimits { Terminate = new RateLimit(5, 100) });
 
     private PacedDriver Make(ICellDriver cloud, CallLimits? limits)
@@ -107,13 +126,22 @@ public class PacedDriverTests
 
         public Func<Task> OnList { get; init; } = static () => Task.CompletedTask;
 
+        public Func<Task> OnResolve { get; init; } = static () => Task.CompletedTask;
+
+        public int Resolved { get; private set; }
+
         public CallLimits? Limits { get; set; }
 
         public DriverDescription Description => new("recording", "here", Bench.ControllerId) { Limits = Limits };
 
         public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
 
-        public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => throw new NotSupportedException();
+        public async Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken)
+        {
+            Resolved++;
+            await OnResolve();
+            return "image-" + reference;
+        }
 
         public Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken) => throw new NotSupportedException();
 
