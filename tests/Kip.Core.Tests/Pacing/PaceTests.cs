@@ -49,7 +49,7 @@ public class PaceTests
 
         _clock.Advance(TimeSpan.FromSeconds(2));
         Assert.True(pace.SlowDown());
-        Assert.InRange(pace.Share, 0.25, 0.27);
+        Assert.InRange(pace.Share, 0.27, 0.28);
         _clock.Advance(TimeSpan.FromMinutes(2));
         Assert.Equal(1, pace.Share);
     }

@@ -95,7 +95,7 @@ public class PacedDriverTests
     public Task ResolveImageAsync_IsAskedOnceAMinute_AndAgainAfterAFailure() => _clock.RunAsync(async () =>
     {
         var fails = true;
-        var cloud = new RecordingDriver { OnResolve = () => fails ? throw new DriverException(DriverErrorKind.Transient, "again") : Task.Delay(100, _clock) };
+        var cloud = new RecordingDriver { OnResolve = () => fails ? throw new DriverException(DriverErrorKind.Transient, "again") : Task.Delay(TimeSpan.FromMilliseconds(100), _clock) };
         using var driver = Make(cloud);
 
         await Assert.ThrowsAsync<DriverException>(() => driver.ResolveImageAsync("a", default));
