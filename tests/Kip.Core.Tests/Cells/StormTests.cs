@@ -59,16 +59,16 @@ public class StormTests
             await CellManagerTests.UntilAsync(cell, static u => u.Cell.State == CellState.Booting);
 
             Assert.InRange(bench.Clock.Elapsed.TotalSeconds, 3, 4);
-            var told = (await FirstAsync(cells[^1], static u => u.Event?.Reason == "LaunchQueued")).Event!;
-            Assert.Matches("^Waiting for the cloud's launch limit: [0-9]+ cells are before it, about [0-9]+ s$", told.Message);
-
-            foreach (var each in cells.Append(cell))
-            {
-                await each.StopPodAsync(TimeSpan.Zero, default);
-            }
-
-            await Task.WhenAll(cells.Append(cell).Select(static c => c.Gone));
+            List<Cell> all = [.. cells, cell];
+            var histories = all.Select(static c => CellManagerTests.ToListAsync(c.WatchAsync(default))).ToList();
+            await Task.WhenAll(all.Select(static c => c.StopPodAsync(TimeSpan.Zero, default)));
+            await Task.WhenAll(all.Select(static c => c.Gone));
             await bench.AssertNothingLeftAsync();
+
+            // Which of those that came together is launched first is nobody's business; who had to wait long was told.
+            var told = (await Task.WhenAll(histories)).SelectMany(static h => h).Where(static u => u.Event?.Reason == "LaunchQueued").ToList();
+            Assert.InRange(told.Count, 40, 56);
+            Assert.All(told, static u => Assert.Matches("^Waiting for the cloud's launch limit: [0-9]+ cells are before it, about [0-9]+ s$", u.Event!.Message));
         });
     }
 
@@ -112,18 +112,5 @@ public class StormTests
             await cell.Gone;
             await bench.AssertNothingLeftAsync();
         });
-    }
-
-    private static async Task<CellUpdate> FirstAsync(Cell cell, Func<CellUpdate, bool> condition)
-    {
-        await foreach (var update in cell.WatchAsync(default))
-        {
-            if (condition(update))
-            {
-                return update;
-            }
-        }
-
-        throw new InvalidOperationException($"{cell.Record.Id} was gone before what was waited for happened");
     }
 }
