@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Kip.Agents;
 using Kip.Drivers;
 using Kip.Kubernetes.Objects;
+using Kip.Pacing;
 using Kip.Pods;
 using Kip.Sizing;
 using Kip.Sizing.Compatibility;
@@ -44,8 +45,9 @@ public sealed partial class CellManager : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(driver);
         _logger = logger;
-        var watcher = new InstanceWatcher(driver, options.CloudCallTimeout, options.ObserveInterval, time, logger);
-        _context = new CellContext(options, driver, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger)
+        var paced = new PacedDriver(driver, options.CloudCallTimeout, time, logger);
+        var watcher = new InstanceWatcher(paced, options.CloudCallTimeout, options.ObserveInterval, time, logger);
+        _context = new CellContext(options, paced, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger)
         {
             Enrolled = record => _standby!.Enrolled(record),
         };
@@ -189,6 +191,7 @@ public sealed partial class CellManager : IAsyncDisposable
         await _lifetime.CancelAsync().ConfigureAwait(false);
         var running = _loops.Concat(_byPod.Values.Concat(_standby.Waiting).Select(static e => e.Running)).ToList();
         await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _context.Driver.Dispose();
         _lifetime.Dispose();
     }
 

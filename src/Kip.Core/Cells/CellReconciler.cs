@@ -22,6 +22,7 @@ internal sealed partial class CellReconciler : IDisposable
     private static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SlowestRetry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan QuietQueue = TimeSpan.FromSeconds(5); // not worth telling the pod's owner
 
     private readonly Cell _cell;
     private readonly CellContext _context;
@@ -33,6 +34,7 @@ internal sealed partial class CellReconciler : IDisposable
     private volatile CancellationTokenSource? _connection; // cancelled for a new one
     private string? _agentInstance;
     private long _lastEvent;
+    private bool _launchSent; // the cloud may know the launch token: no other launch before it has refused this one
     private long _lastContact; // a clock that is set right must not make a cell lost
 
     /// <param name="cell">The cell.</param>
@@ -194,8 +196,17 @@ internal sealed partial class CellReconciler : IDisposable
         var pause = FirstRetry;
         while (true)
         {
+            var entered = Now;
+            await AwaitTurnAsync(cancellationToken).ConfigureAwait(false);
+            since += Now - entered; // the cloud has not had this time
+            if (!_launchSent && _context.Refusals.Find(Record.InstanceType, Record.Zone, Record.CapacityType) is { } refused && _nextCandidate() is { } better)
+            {
+                await TakeAsync(better, $"refused to another cell: {refused.Kind}", cancellationToken).ConfigureAwait(false);
+            }
+
             try
             {
+                _launchSent = true;
                 var instance = await BoundedAsync(TryLaunchAsync, cancellationToken).ConfigureAwait(false);
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
                 return;
@@ -207,13 +218,13 @@ internal sealed partial class CellReconciler : IDisposable
                     _context.Refusals.Add(e.Kind, Record.InstanceType, Record.Zone, Record.CapacityType);
                     if (_nextCandidate() is { } next)
                     {
-                        LogAlternative(Record.Id, Record.InstanceType, Record.Zone, e.Message, next.Type.Name, next.Offering.Zone);
-                        await UpdateAsync(r => For(r, next), cancellationToken).ConfigureAwait(false);
+                        await TakeAsync(next, e.Message, cancellationToken).ConfigureAwait(false);
+                        _launchSent = false;
                         continue;
                     }
                 }
 
-                if (!e.IsRetryable || Now - since >= _context.Options.LaunchTimeout)
+                if (e.Kind != DriverErrorKind.Throttled && (!e.IsRetryable || Now - since >= _context.Options.LaunchTimeout))
                 {
                     throw new CellException("LaunchFailed", $"no cell could be launched: {e.Message}", e);
                 }
@@ -223,6 +234,26 @@ internal sealed partial class CellReconciler : IDisposable
                 pause = Min(pause * 2, SlowestRetry);
             }
         }
+    }
+
+    /// <summary>Waits until the cloud takes another launch.</summary>
+    private Task AwaitTurnAsync(CancellationToken cancellationToken) => _context.Driver.Launches.EnterAsync(
+        Record.Pod is null ? int.MinValue : _cell.Assignment?.Pod.Spec.Priority ?? 0, // what nobody waits for is last
+        Record.CreatedAt,
+        (before, wait) =>
+        {
+            if (wait > QuietQueue)
+            {
+                var message = $"Waiting for the cloud's launch limit: {before} cells are before it, about {wait.TotalSeconds:0} s";
+                _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, "Normal", "LaunchQueued", message, null));
+            }
+        },
+        cancellationToken);
+
+    private Task TakeAsync(Candidate next, string why, CancellationToken cancellationToken)
+    {
+        LogAlternative(Record.Id, Record.InstanceType, Record.Zone, why, next.Type.Name, next.Offering.Zone);
+        return UpdateAsync(r => For(r, next), cancellationToken);
     }
 
     // Another type is another launch: it needs a token of its own, durable before the call.

@@ -20,6 +20,8 @@ internal sealed class ScriptedAgent(Machine machine, TimeProvider clock) : IDisp
 
     public TimeProvider Clock => clock;
 
+    public bool IsHanging => _hangs;
+
     public bool IsEnrolled => _enrolled;
 
     public PodRun? Run => _run;

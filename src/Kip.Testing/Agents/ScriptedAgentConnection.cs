@@ -102,6 +102,17 @@ internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgen
     /// <summary>Passes a call on to the agent: waits while the agent hangs, throws when the connection is broken.</summary>
     public async Task EnterAsync(CancellationToken cancellationToken)
     {
+        if (!agent.IsHanging)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (_broken.IsCancellationRequested || _disposed.IsCancellationRequested || agent.Machine.Ended.IsCancellationRequested)
+            {
+                throw Broken();
+            }
+
+            return;
+        }
+
         using var any = Link(cancellationToken);
         try
         {

@@ -12,4 +12,7 @@ public sealed record SimulatedInstance(Instance Instance, string? LaunchToken, s
 {
     /// <summary>Whether it costs money.</summary>
     public bool IsAlive => Instance.State != InstanceState.Terminated;
+
+    /// <summary>When the cloud takes it back, as it has announced; null while it has not.</summary>
+    public DateTimeOffset? ReclaimedAt { get; init; }
 }
