@@ -218,10 +218,10 @@ public sealed partial class CellManager : IAsyncDisposable
         return Attend(new Cell(record, assignment, _context.Time), () => InstanceSelector.First(request, catalog, _context.Refusals));
     }
 
-    private async Task AddStandbyAsync(Candidate chosen, CellRequest request, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
+    private async Task AddStandbyAsync(Candidate chosen, StandbyPlan plan, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
     {
-        var record = await _context.Store.AddAsync(Plan(chosen, request, null), cancellationToken).ConfigureAwait(false);
-        Attend(new Cell(record, null, _context.Time), nextCandidate);
+        var record = await _context.Store.AddAsync(Plan(chosen, plan.Request, null), cancellationToken).ConfigureAwait(false);
+        Attend(new Cell(record, null, _context.Time) { Images = plan.Images }, nextCandidate);
     }
 
     private CellRecord Plan(Candidate chosen, CellRequest request, PodReference? pod)

@@ -526,6 +526,22 @@ internal sealed partial class CellReconciler : IDisposable
         return true;
     }
 
+    /// <summary>A pod that takes the cell meanwhile goes its own way; what is pulled already it need not pull.</summary>
+    private async Task PullImagesAsync(ICellAgent agent, CancellationToken cancellationToken)
+    {
+        foreach (var image in _cell.Images)
+        {
+            try
+            {
+                await agent.PullImageAsync(image, _context.Options.Credentials, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AgentException or ObjectDisposedException)
+            {
+                LogNotPulled(Record.Id, image, e.Message); // the pod that needs it will hear why
+            }
+        }
+    }
+
     private async Task ReconnectAsync()
     {
         try
@@ -557,6 +573,7 @@ internal sealed partial class CellReconciler : IDisposable
         using var silence = new CancellationTokenSource(Silence, _context.Time);
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token, _abandoned.Token);
         _connection = silence;
+        var pulling = Record.State == CellState.Ready ? PullImagesAsync(agent, watch.Token) : Task.CompletedTask;
         try
         {
             await foreach (var update in agent.WatchAsync(_lastEvent, watch.Token).ConfigureAwait(false))
@@ -592,6 +609,8 @@ internal sealed partial class CellReconciler : IDisposable
         finally
         {
             _connection = null;
+            await watch.CancelAsync().ConfigureAwait(false);
+            await pulling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         throw new AgentException(AgentErrorKind.Unavailable, $"the agent of {Record.Id} ended its status stream");
@@ -914,6 +933,9 @@ internal sealed partial class CellReconciler : IDisposable
 
     [LoggerMessage(6, LogLevel.Information, "{CellId}: connection to the agent lost: {Problem}")]
     private partial void LogConnectionLost(string cellId, string problem);
+
+    [LoggerMessage(9, LogLevel.Warning, "{CellId} waits for a pod without image {Image}: {Problem}")]
+    private partial void LogNotPulled(string cellId, string image, string problem);
 
     [LoggerMessage(8, LogLevel.Warning, "{CellId} is taken back by the cloud at {Deadline}: {Detail}")]
     private partial void LogInterrupted(string cellId, DateTimeOffset deadline, string detail);
