@@ -231,7 +231,6 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         }
     }
 
-
     // The UID makes the API server refuse it for another pod of the same name. A merge leaves what is not said: what no longer holds is said
     // to be null.
     private static byte[] ToPatch(PodReference pod, PodStatus status)
