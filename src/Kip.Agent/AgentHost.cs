@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kip.Agent.CommandLine;
 using Kip.Agent.Enrolment;
+using Kip.Agent.Interruptions;
 using Kip.Agent.Logging;
 using Kip.Agent.Logs;
 using Kip.Agent.Pods;
@@ -34,6 +35,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly RuntimeVersion _version;
     private readonly RuntimeEvents _events;
     private readonly ContainerActions _actions;
+    private readonly InterruptionWatch _interruptions;
     private readonly PodWorker _worker;
     private readonly ClientCertificates _clients;
     private readonly ContainerSessions _sessions;
@@ -60,11 +62,13 @@ internal sealed partial class AgentHost : IAsyncDisposable
         _archives = new ImageArchives(
             options.ImageArchives, options.RuntimeEndpoint, runtime, time, _loggers.CreateLogger<ImageArchives>());
         _actions = new ContainerActions(runtime, time);
+        _interruptions = new InterruptionWatch(userData.InterruptionNotices, _board, time, _loggers.CreateLogger<InterruptionWatch>());
+        var images = new ImagePuller(runtime, _board, _archives.Done, time);
         _worker = new PodWorker(new PodWorkerParts
         {
             Runtime = runtime,
             Network = new PodNetwork(options.CniConfigDirectory, runtime, time, _loggers.CreateLogger<PodNetwork>()),
-            Images = new ImagePuller(runtime, _board, _archives.Done, time),
+            Images = images,
             Actions = _actions,
             State = state,
             Board = _board,
@@ -86,6 +90,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
             userData,
             _identity,
             _worker,
+            images,
             _board,
             new LogReader(_board, time),
             _sessions,
@@ -115,6 +120,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
             _version.RunAsync(stop.Token),
             _events.RunAsync(_worker.ContainerExited, stop.Token),
             _archives.RunAsync(_board, stop.Token),
+            _interruptions.RunAsync(stop.Token),
         ];
         await WatchAsync(parts, stop);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1), _time);
@@ -132,6 +138,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
         await (await _server).DisposeAsync();
         _sessions.Dispose();
         _actions.Dispose();
+        _interruptions.Dispose();
         _channel.Dispose();
         _identity.Dispose();
         _loggers.Dispose();

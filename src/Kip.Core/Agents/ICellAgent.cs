@@ -16,6 +16,12 @@ public interface ICellAgent : IAsyncDisposable
     /// <summary>Ends the pod; returns once the agent has recorded the wish. Safe to repeat; a repeated call can only shorten the grace period.</summary>
     Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken);
 
+    /// <summary>Brings an image to the cell for a pod to come; returns when it is there.</summary>
+    /// <param name="image">As in a container's image.</param>
+    /// <param name="credentials">For pulling it.</param>
+    /// <param name="cancellationToken">Ends the call and the pull.</param>
+    Task PullImageAsync(string image, IReadOnlyList<RegistryCredential> credentials, CancellationToken cancellationToken);
+
     /// <summary>
     /// The events so far, then the status as it is now, then each change as it happens; a heartbeat at least every 10 seconds. An event
     /// comes before the status that it led to. Ends only by exception or cancellation.
@@ -113,10 +119,16 @@ public sealed record RegistryCredential(string Registry, string Username, string
     public override string ToString() => $"{Registry} as {Username}";
 }
 
-/// <summary>One message of <see cref="ICellAgent.WatchAsync"/>; exactly one of status and event is set, or neither for a heartbeat.</summary>
+/// <summary>One message of <see cref="ICellAgent.WatchAsync"/>; at most one of its parts is set, none for a heartbeat.</summary>
 /// <param name="Status">The pod's status as it is now.</param>
 /// <param name="Event">Something that happened.</param>
-public sealed record AgentUpdate(PodStatus? Status, AgentEvent? Event);
+/// <param name="Interruption">The cloud takes the cell back.</param>
+public sealed record AgentUpdate(PodStatus? Status, AgentEvent? Event, AgentInterruption? Interruption = null);
+
+/// <summary>The cloud has told a cell that it takes it back, as spot capacity is.</summary>
+/// <param name="Deadline">When the instance is to end.</param>
+/// <param name="Message">In the cloud's words.</param>
+public sealed record AgentInterruption(DateTimeOffset Deadline, string Message);
 
 /// <summary>Something that happened to the pod on its cell, as a kubelet would record it.</summary>
 /// <param name="Sequence">Grows by one with each event of one agent process.</param>

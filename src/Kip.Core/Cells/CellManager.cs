@@ -27,10 +27,11 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly StandbyPool _standby;
     private readonly ConcurrentDictionary<string, DateTimeOffset> _orphansSeen = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _lifetime = new();
-    private readonly SemaphoreSlim _catalogTurn = new(1);
+    private readonly Lock _lock = new();
     private readonly List<Task> _loops = [];
     private int _disposed;
-    private (DateTimeOffset Read, InstanceCatalog Catalog)? _catalog;
+    private Task<InstanceCatalog>? _catalog;
+    private DateTimeOffset _catalogRead;
 
     /// <summary>Makes a manager; <see cref="StartAsync"/> sets it to work.</summary>
     public CellManager(
@@ -74,6 +75,7 @@ public sealed partial class CellManager : IAsyncDisposable
             }
         }
 
+        _loops.Add(GetCatalogAsync(_lifetime.Token)); // the first pod need not wait for it; if it cannot be read, it will hear why
         _loops.Add(_context.Watcher.RunAsync(_lifetime.Token));
         _loops.Add(CollectOrphansAsync(_lifetime.Token));
         _loops.Add(_standby.RunAsync(_lifetime.Token));
@@ -190,7 +192,6 @@ public sealed partial class CellManager : IAsyncDisposable
         var running = _loops.Concat(_byPod.Values.Concat(_standby.Waiting).Select(static e => e.Running)).ToList();
         await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _context.Driver.Dispose();
-        _catalogTurn.Dispose();
         _lifetime.Dispose();
     }
 
@@ -217,10 +218,10 @@ public sealed partial class CellManager : IAsyncDisposable
         return Attend(new Cell(record, assignment, _context.Time), () => InstanceSelector.First(request, catalog, _context.Refusals));
     }
 
-    private async Task AddStandbyAsync(Candidate chosen, CellRequest request, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
+    private async Task AddStandbyAsync(Candidate chosen, StandbyPlan plan, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
     {
-        var record = await _context.Store.AddAsync(Plan(chosen, request, null), cancellationToken).ConfigureAwait(false);
-        Attend(new Cell(record, null, _context.Time), nextCandidate);
+        var record = await _context.Store.AddAsync(Plan(chosen, plan.Request, null), cancellationToken).ConfigureAwait(false);
+        Attend(new Cell(record, null, _context.Time) { Images = plan.Images }, nextCandidate);
     }
 
     private CellRecord Plan(Candidate chosen, CellRequest request, PodReference? pod)
@@ -312,22 +313,45 @@ public sealed partial class CellManager : IAsyncDisposable
         }
     }
 
-    private async Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
+    // One that has grown old serves until there is a newer one: no pod waits for prices.
+    private Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
     {
-        await _catalogTurn.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
+        lock (_lock)
         {
-            if (_catalog is not { } known || _context.Time.GetUtcNow() - known.Read > CatalogLifetime)
+            var now = _context.Time.GetUtcNow();
+            if (_catalog is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                known = (_context.Time.GetUtcNow(), await _context.Driver.GetCatalogAsync(cancellationToken).ConfigureAwait(false));
-                _catalog = known;
+                (_catalog, _catalogRead) = (ReadCatalogAsync(), now);
+            }
+            else if (_catalog.IsCompletedSuccessfully && now - _catalogRead > CatalogLifetime)
+            {
+                _catalogRead = now;
+                _ = RefreshCatalogAsync(); // it tells of its own failure
             }
 
-            return known.Catalog;
+            return _catalog.WaitAsync(cancellationToken);
         }
-        finally
+    }
+
+    private async Task<InstanceCatalog> ReadCatalogAsync()
+    {
+        await Task.Yield();
+        return await _context.Driver.GetCatalogAsync(_lifetime.Token).ConfigureAwait(false);
+    }
+
+    private async Task RefreshCatalogAsync()
+    {
+        try
         {
-            _catalogTurn.Release();
+            var fresh = await ReadCatalogAsync().ConfigureAwait(false);
+            lock (_lock)
+            {
+                _catalog = Task.FromResult(fresh);
+            }
+        }
+        catch (Exception e)
+        {
+            LogCatalogOld(CatalogLifetime, e.Message); // whatever it was, the old one does for as long again
         }
     }
 
@@ -386,6 +410,9 @@ public sealed partial class CellManager : IAsyncDisposable
 
     [LoggerMessage(41, LogLevel.Warning, "Looking for instances in no record failed: {Problem}")]
     private partial void LogCollectFailed(string problem);
+
+    [LoggerMessage(43, LogLevel.Warning, "The catalog is older than {Age} and a newer one cannot be read: {Problem}")]
+    private partial void LogCatalogOld(TimeSpan age, string problem);
 
     [LoggerMessage(42, LogLevel.Information, "{CellId} is ended by another process: {Detail}")]
     private partial void LogCollectedElsewhere(string cellId, string detail);

@@ -10,6 +10,9 @@ namespace Kip.Cells;
 /// <summary>What is durable about one cell. Immutable; a change is a new version in the store.</summary>
 public sealed record CellRecord
 {
+    /// <summary>The <see cref="Reason"/> of a cell that the cloud takes back.</summary>
+    public const string SpotInterrupted = "SpotInterrupted";
+
     /// <summary>Name of the cell, unique for ever: <c>cell-</c> and ten letters or digits.</summary>
     public required string Id { get; init; }
 

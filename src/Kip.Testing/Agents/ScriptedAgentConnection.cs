@@ -27,6 +27,12 @@ internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgen
         agent.GetRun(podUid).Stop(gracePeriod);
     }
 
+    public async Task PullImageAsync(string image, IReadOnlyList<RegistryCredential> credentials, CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken);
+        agent.AddImage(image);
+    }
+
     public async IAsyncEnumerable<AgentUpdate> WatchAsync(
         long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using Kip.Agents;
 using Kip.Drivers;
 
 namespace Kip.Testing;
@@ -52,7 +53,7 @@ internal sealed class Machine : IDisposable
     /// <summary>Whether the cloud counts it as alive.</summary>
     public bool IsCounted { get; set; }
 
-    /// <summary>When the cloud takes it back, as it has announced. What tells the agent of it looks here.</summary>
+    /// <summary>When the cloud takes it back, as it has told the agent.</summary>
     public DateTimeOffset? ReclaimedAt { get; private set; }
 
     public DateTimeOffset LaunchedAt { get; }
@@ -95,6 +96,7 @@ internal sealed class Machine : IDisposable
         {
             ReclaimedAt = _clock.GetUtcNow() + notice;
             EndAt(ReclaimedAt.Value, "Server.SpotInstanceTermination: the cloud has taken the capacity back");
+            Agent.Journal.Publish(new AgentInterruption(ReclaimedAt.Value, "the cloud needs the capacity"));
         }
     }
 

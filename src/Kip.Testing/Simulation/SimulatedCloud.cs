@@ -93,6 +93,7 @@ public sealed class SimulatedCloud : IDisposable
                     machine.Agent.PodUid)
                 {
                     ReclaimedAt = machine.ReclaimedAt,
+                    PulledImages = machine.Agent.Images,
                 })];
             }
         }
