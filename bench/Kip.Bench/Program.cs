@@ -21,8 +21,8 @@ switch (args)
     case ["node", var kubeconfig, .. var bursts]:
         await NodeBench.RunAsync(kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
         return 0;
-    case ["node-host", var kubeconfig]:
-        await NodeBench.HostAsync(kubeconfig);
+    case ["node-host", var kubeconfig, var mode]:
+        await NodeBench.HostAsync(kubeconfig, isWarm: mode == "warm");
         return 0;
     default:
         Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...]");

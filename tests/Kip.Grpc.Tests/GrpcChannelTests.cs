@@ -1,3 +1,4 @@
+using Kip.Testing;
 using System.Runtime.CompilerServices;
 
 using Google.Protobuf;
@@ -66,7 +67,7 @@ public sealed class GrpcChannelTests
             arrived.SetResult(http.Request.Headers["grpc-timeout"].ToString());
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, http.RequestAborted);
         }));
-        var clock = new ManualTimeProvider();
+        var clock = new VirtualClock();
         using GrpcChannel channel = GrpcChannel.ForAddress(server.Address, new GrpcChannelOptions { TimeProvider = clock });
 
         Task<EchoMessage> call = channel.UnaryAsync(EchoMethods.Unary, new EchoMessage(), new CallOptions(TimeSpan.FromMinutes(5)));

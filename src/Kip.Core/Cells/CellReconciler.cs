@@ -591,7 +591,7 @@ internal sealed partial class CellReconciler : IDisposable
 
                 if (update.Status is { } status)
                 {
-                    if (status.Phase is PodPhase.Succeeded or PodPhase.Failed)
+                    if (status.HasEnded)
                     {
                         return status;
                     }

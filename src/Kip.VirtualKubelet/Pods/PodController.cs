@@ -138,7 +138,7 @@ internal sealed partial class PodController : IAsyncDisposable
         {
             await EndGracefullyAsync(key, tracked, pod, cancellationToken).ConfigureAwait(false);
         }
-        else if (pod.Status?.Phase is PodPhase.Succeeded or PodPhase.Failed)
+        else if (pod.Status is { HasEnded: true })
         {
             await StopAsync(tracked, null, cancellationToken).ConfigureAwait(false);
         }
@@ -166,7 +166,7 @@ internal sealed partial class PodController : IAsyncDisposable
         {
             // A record goes only after the API server was told how its pod ended: what it says now counts, not what the cache shows.
             if (await FindNowAsync(key, tracked.Reference.Uid, cancellationToken).ConfigureAwait(false) is not { } now
-                || now.Status?.Phase is PodPhase.Succeeded or PodPhase.Failed)
+                || now.Status is { HasEnded: true })
             {
                 tracked.HasEnded = true;
                 return;
@@ -370,7 +370,7 @@ internal sealed partial class PodController : IAsyncDisposable
             switch (update.Kind)
             {
                 // The last word is PodEnded's.
-                case CellUpdateKind.PodStatus when update.Status is { Phase: not (PodPhase.Succeeded or PodPhase.Failed) } status:
+                case CellUpdateKind.PodStatus when update.Status is { HasEnded: false } status:
                     _statuses.Set(tracked.Reference, status);
                     break;
                 case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < told):

@@ -43,7 +43,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         var entry = _entries.GetOrAdd(pod.Uid, static (_, p) => new Entry(p), pod);
         lock (entry)
         {
-            if (entry.IsGone || ReferenceEquals(entry.Wanted, status) || (HasEnded(entry.Wanted) && !HasEnded(status)))
+            if (entry.IsGone || ReferenceEquals(entry.Wanted, status) || (entry.Wanted is { HasEnded: true } && !status.HasEnded))
             {
                 return;
             }
@@ -231,7 +231,6 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         }
     }
 
-    private static bool HasEnded(PodStatus? status) => status?.Phase is PodPhase.Succeeded or PodPhase.Failed;
 
     // The UID makes the API server refuse it for another pod of the same name. A merge leaves what is not said: what no longer holds is said
     // to be null.

@@ -1,3 +1,4 @@
+using Kip.Testing;
 using Google.Protobuf;
 using Kip.Agent.Pods;
 using Kip.Agent.Probes;
@@ -34,7 +35,7 @@ internal sealed class WorkerHarness : IAsyncDisposable
         Start();
     }
 
-    public ManualTimeProvider Time { get; } = new();
+    public VirtualClock Time { get; } = new();
 
     public ScriptedRuntime Runtime { get; }
 

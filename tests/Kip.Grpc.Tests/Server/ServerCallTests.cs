@@ -1,3 +1,4 @@
+using Kip.Testing;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
@@ -137,7 +138,7 @@ public sealed class ServerCallTests
     [Fact]
     public async Task Unary_DeadlinePasses_HandlerIsCancelledAndStatusIsDeadlineExceeded()
     {
-        var clock = new ManualTimeProvider();
+        var clock = new VirtualClock();
         var started = new TaskCompletionSource<DateTimeOffset?>();
         await using TestServer server = await TestServer.StartAsync(
             endpoints => endpoints.MapGrpcUnary(EchoMethods.Unary, async (_, context) =>
