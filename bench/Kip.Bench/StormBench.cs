@@ -30,6 +30,7 @@ internal static class StormBench
         cloud.SetCapacity("sim.nano", "sim-1b", CapacityType.OnDemand, 0);
         cloud.SetCapacity("sim.small", "sim-1a", CapacityType.OnDemand, pods / 4);
         using var directory = new TemporaryStore();
+        await LaunchBench.RunAsync(directory.Path);
         var store = await SqliteCellStore.OpenAsync(directory.Path, default);
         var before = GC.GetTotalMemory(forceFullCollection: true);
         var begin = Stopwatch.GetTimestamp();

@@ -15,6 +15,7 @@ internal sealed class ConformanceFixture : IDisposable
             Zone = "sim-1a",
             CallTimeout = TimeSpan.FromMinutes(2),
             RandomSteps = 150,
+            FailNext = (action, fault) => Cloud.FailNext(action, fault),
             Seed = 1,
             TimeProvider = Clock,
         };

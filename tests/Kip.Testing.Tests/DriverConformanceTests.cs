@@ -1,8 +1,9 @@
 using Kip.Drivers;
+using Xunit.Abstractions;
 
 namespace Kip.Testing.Tests;
 
-public sealed class DriverConformanceTests
+public sealed class DriverConformanceTests(ITestOutputHelper output)
 {
     public static TheoryData<string> CheckNames => [.. DriverConformance.Checks.Select(check => check.Name)];
 
@@ -107,7 +108,47 @@ public sealed class DriverConformanceTests
         var wrap = DriverMutants.All.First(entry => entry.Check == "Random_SequenceOfCalls_AgreesWithTheModel").Wrap;
         using var fixture = new ConformanceFixture(wrap: wrap);
         var error = await Assert.ThrowsAsync<DriverConformanceException>(() => fixture.RunAsync("Random_SequenceOfCalls_AgreesWithTheModel"));
-        Assert.Matches("step [0-9]+ of the random sequence with seed 1 ", error.Message);
+        Assert.Matches("step [0-9]+ of the random sequence with seed 1;", error.Message);
+    }
+
+    [Theory]
+    [InlineData("Token_Repeated_ReturnsTheSameInstance", "ignores the token", 2)]
+    [InlineData("Token_RepeatedByAnotherProcess_ReturnsTheSameInstance", "remembers tokens in memory only", 3)]
+    [InlineData("Token_RepeatedAfterTermination_MakesNothingNew", "forgets ended instances", 3)]
+    [InlineData("Cancellation_OfLaunch_SettlesToOneInstance", "takes a new token after a cancellation", 3)]
+    [InlineData("Random_SequenceOfCalls_AgreesWithTheModel", "takes a new token after a failure", 3)]
+    [InlineData("Launch_Always_IsListedAsAskedFor", "never listed", 2)]
+    [InlineData("List_OfTwoControllers_ShowsEachItsOwn", "lists everything", 3)]
+    [InlineData("List_ByAnotherProcess_ShowsTheSame", "lists what it launched itself", 3)]
+    [InlineData("Terminate_Unknown_IsNoError", "unknown is an error", 2)]
+    [InlineData("Terminate_Unknown_IsNoError", "stops at the unknown", 3)]
+    [InlineData("Terminate_OfAnotherController_TouchesNothing", "terminates anybody's", 3)]
+    [InlineData("Terminate_ManyAtOnce_EndsThemAndOnlyThem", "ends all it has", 4)]
+    [InlineData("Terminate_RightAfterLaunch_EndsTheInstance", "not while it boots", 3)]
+    public async Task RunAsync_OfRandomSequenceThatFails_IsShrunkToFewSteps(string check, string mutant, int most)
+    {
+        var wrap = DriverMutants.All.Single(entry => (entry.Check, entry.Mutant) == (check, mutant)).Wrap;
+        using var fixture = new ConformanceFixture(wrap: wrap);
+
+        var error = await Assert.ThrowsAsync<DriverConformanceException>(() => fixture.RunAsync("Random_SequenceOfCalls_AgreesWithTheModel"));
+
+        output.WriteLine(error.Message);
+        Assert.InRange(error.Message.Split('\n').Count(static line => line.StartsWith("  ", StringComparison.Ordinal)), 1, most);
+    }
+
+    [Fact]
+    public async Task RunAsync_OfRandomSequencesWithManySeeds_AgreesWithTheModel()
+    {
+        var first = Random.Shared.Next();
+        for (var seed = first; seed < first + 20; seed++)
+        {
+            output.WriteLine($"seed {seed}");
+            using var fixture = new ConformanceFixture();
+            await fixture.Clock.RunAsync(
+                () => DriverConformance.RunAsync("Random_SequenceOfCalls_AgreesWithTheModel", fixture.Options with { Seed = seed }, CancellationToken.None),
+                within: TimeSpan.FromDays(1));
+            await fixture.AssertNothingLeftAsync();
+        }
     }
 
     [Fact]

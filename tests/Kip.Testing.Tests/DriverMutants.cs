@@ -76,6 +76,7 @@ internal static class DriverMutants
         ("Cancellation_OfLaunch_SettlesToOneInstance", "takes a new token after a cancellation", NewTokenAfterCancellation),
 
         (Random, "forgets old tokens", ForgetsOldTokens),
+        (Random, "takes a new token after a failure", NewTokenAfterFailure),
         (Random, "loses every fifth termination", (f, d) => new DriverMutant(d) { Terminate = (ids, t) => ids.Count > 0 && Count(f, "terminate") % 5 == 0 ? Task.CompletedTask : d.TerminateAsync(ids, t) }),
     ];
 
@@ -196,6 +197,21 @@ internal static class DriverMutants
             {
                 fixture.Shared[request.LaunchToken] = NewToken();
                 throw;
+            }
+        },
+    };
+
+    private static DriverMutant NewTokenAfterFailure(ConformanceFixture fixture, ICellDriver driver) => new(driver)
+    {
+        Launch = async (request, token) =>
+        {
+            try
+            {
+                return await driver.LaunchAsync(request, token);
+            }
+            catch (DriverException error) when (error.Kind == DriverErrorKind.Transient)
+            {
+                return await driver.LaunchAsync(request with { LaunchToken = NewToken() }, token);
             }
         },
     };

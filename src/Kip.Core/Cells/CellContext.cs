@@ -17,6 +17,9 @@ internal sealed record CellContext(
     Random Random,
     ILogger Logger)
 {
+    /// <summary>How long boots take.</summary>
+    public BootTimes Boots { get; } = new(Options.BootTimeout);
+
     /// <summary>Told of each cell whose agent has said its first word.</summary>
     public Action<CellRecord> Enrolled { get; init; } = static _ => { };
 }

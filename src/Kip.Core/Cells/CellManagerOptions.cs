@@ -39,7 +39,10 @@ public sealed record CellManagerOptions
     /// <summary>How long a launch is tried. Default 5 minutes.</summary>
     public TimeSpan LaunchTimeout { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>From an accepted launch to an enrolled agent. Default 10 minutes.</summary>
+    /// <summary>
+    /// From an accepted launch to an enrolled agent, at most: once ten instances of a type have booted, a boot is given up after three times the
+    /// longest of the last hundred, though never before two minutes. Default 10 minutes.
+    /// </summary>
     public TimeSpan BootTimeout { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How long an agent with a pod may be out of reach before the pod counts as lost. Default 5 minutes.</summary>

@@ -439,9 +439,11 @@ internal sealed partial class CellReconciler : IDisposable
 
             if (Record.State < CellState.Ready)
             {
-                if (Now > Record.StateSince + _context.Options.BootTimeout)
+                var limit = _context.Boots.LimitFor(Record.InstanceType);
+                if (Now > Record.StateSince + limit)
                 {
-                    throw new CellException("BootTimeout", $"the agent was not ready within {_context.Options.BootTimeout.TotalMinutes:0.#} minutes: {problem}");
+                    _context.Boots.Add(Record.InstanceType, limit);
+                    throw new CellException("BootTimeout", $"the agent was not ready within {limit.TotalMinutes:0.#} minutes: {problem}");
                 }
             }
             else if (_context.Time.GetElapsedTime(_lastContact) > _context.Options.AgentLostTimeout)
@@ -469,6 +471,7 @@ internal sealed partial class CellReconciler : IDisposable
         {
             // A stop that came first wins: nothing may start after it.
             _abandoned.Token.ThrowIfCancellationRequested();
+            _context.Boots.Add(Record.InstanceType, Now - Record.StateSince);
             var enrolled = Record with { State = CellState.Ready, EnrolmentToken = null };
             await StoreAsync(enrolled.Pod is null ? enrolled : Claimed(enrolled), cancellationToken).ConfigureAwait(false);
         }

@@ -59,6 +59,18 @@ public sealed record DriverConformanceOptions
     /// <summary>Seed of the random sequence; null for a new one, which a failure names.</summary>
     public int? Seed { get; init; }
 
+    /// <summary>
+    /// Lets the cloud's next call of an action go wrong, where that can be had (<see cref="SimulatedCloud.FailNext"/>): the random sequence then
+    /// has faults too. Null where it cannot.
+    /// </summary>
+    public Action<CloudAction, CloudFault>? FailNext { get; init; }
+
+    /// <summary>
+    /// How often a random sequence that fails is run again to find its shortest failing part. Each run launches what the part does. Null for 300
+    /// in virtual time and none in real time.
+    /// </summary>
+    public int? ShrinkTries { get; init; }
+
     /// <summary>The time the checks wait in. Default the real one.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

@@ -1,124 +1,124 @@
 using System.Globalization;
-using Kip.Drivers;
-using static Kip.Testing.CheckContext;
 
 namespace Kip.Testing;
 
-/// <summary>Random launches, repetitions, terminations and lists, compared with a model.</summary>
+/// <summary>
+/// Random launches, repetitions, terminations, lists, restarts and faults, compared with a model. A sequence that fails is run again and
+/// again without some of its steps, until none can be left out.
+/// </summary>
 internal static class RandomChecks
 {
+    private const int TriesInVirtualTime = 300;
+
     public static IEnumerable<DriverCheck> All { get; } =
     [
-        DriverConformance.Make("Random_SequenceOfCalls_AgreesWithTheModel", "Whatever the order of calls, the cloud holds what a simple model says.", RunAsync),
+        DriverConformance.Make("Random_SequenceOfCalls_AgreesWithTheModel", "Whatever the order of calls and faults, the cloud holds what a simple model says.", RunAsync),
     ];
 
     private static async Task RunAsync(CheckContext context)
     {
         var seed = context.Options.Seed ?? Random.Shared.Next();
-        var model = new Model(context, new Random(seed));
-        for (var step = 1; step <= context.Options.RandomSteps + 1; step++)
+        var steps = RandomStep.Generate(seed, context.Options.RandomSteps, RandomModel.Processes);
+        var search = new Search(context);
+        if (await search.TryAsync(steps) is not { } failure)
         {
+            return;
+        }
+
+        var step = failure.Story.Count;
+        failure = await search.ShrinkAsync(failure);
+        var story = string.Join("\n", failure.Story.Select(static (line, at) => string.Create(CultureInfo.InvariantCulture, $"  {at + 1}. {line}")));
+        throw new DriverConformanceException(
+            failure.Error.Rule,
+            failure.Error.Expected,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"{failure.Error.Found}\nin step {step} of the random sequence with seed {seed}; of it this is enough to fail ({search.Tries} tries):\n{story}"),
+            failure.Error);
+    }
+
+    /// <summary>A sequence that fails.</summary>
+    /// <param name="Steps">The steps to the failure.</param>
+    /// <param name="Story">What they did, in words.</param>
+    /// <param name="Error">How it failed.</param>
+    private sealed record Failure(IReadOnlyList<RandomStep> Steps, IReadOnlyList<string> Story, DriverConformanceException Error);
+
+    private sealed class Search(CheckContext context)
+    {
+        private readonly int _mostTries = context.Options.ShrinkTries ?? (context.Clock == TimeProvider.System ? 0 : TriesInVirtualTime);
+
+        public int Tries { get; private set; }
+
+        /// <summary>Runs a sequence; null when it agrees with the model.</summary>
+        public async Task<Failure?> TryAsync(IReadOnlyList<RandomStep> steps)
+        {
+            var model = new RandomModel(context, Tries++);
+            var done = 0;
             try
             {
-                await (step <= context.Options.RandomSteps ? model.StepAsync() : model.EndAsync());
+                foreach (var step in steps)
+                {
+                    done++;
+                    await model.StepAsync(step);
+                }
+
+                await model.EndAsync();
+                return null;
             }
             catch (DriverConformanceException error)
             {
-                var message = string.Create(CultureInfo.InvariantCulture, $"in step {step} of the random sequence with seed {seed} ({model.LastStep}): ");
-                throw new DriverConformanceException(error.Rule, message, error.Message, error);
+                return new Failure([.. steps.Take(done)], [.. model.Story], error);
+            }
+            finally
+            {
+                await model.CleanUpAsync();
             }
         }
-    }
 
-    private sealed class Model(CheckContext context, Random random)
-    {
-        private readonly ICellDriver[] _drivers = [context.MakeDriver(), context.MakeDriver()];
-        private readonly List<(LaunchRequest Request, string Id)> _alive = [];
-        private readonly List<(LaunchRequest Request, string Id)> _ended = [];
-        private readonly StateHistory _history = new();
-
-        public string LastStep { get; private set; } = "";
-
-        private ICellDriver Driver => _drivers[random.Next(_drivers.Length)];
-
-        public Task StepAsync() => random.Next(10) switch
+        /// <summary>The shortest sequence found that breaks the same rule.</summary>
+        public async Task<Failure> ShrinkAsync(Failure failure)
         {
-            < 4 when _alive.Count < context.Options.RandomInstances => LaunchAsync(),
-            < 6 when _alive.Count + _ended.Count > 0 => RelaunchAsync(),
-            < 8 when _alive.Count > 0 => TerminateAsync(),
-            _ => ListAsync(),
-        };
-
-        public async Task EndAsync()
-        {
-            LastStep = "the end";
-            await ListAsync();
-            await context.WaitUntilEndedAsync(Driver, [.. _ended.Select(known => known.Id)]);
-        }
-
-        private async Task LaunchAsync()
-        {
-            LastStep = "launch";
-            var request = await context.MakeRequestAsync(Driver);
-            var instance = await context.LaunchAsync(Driver, request);
-            Check(
-                _alive.Concat(_ended).All(known => known.Id != instance.Id), Rules.LaunchOne, "an instance that was not there before", () => Describe(instance));
-            _alive.Add((request, instance.Id));
-            _history.Add(instance);
-        }
-
-        private async Task RelaunchAsync()
-        {
-            var all = _alive.Concat(_ended).ToList();
-            var (request, id) = all[random.Next(all.Count)];
-            LastStep = $"repeat the launch of {id}";
-            var instance = await context.LaunchAsync(Driver, request);
-            Check(instance.Id == id, Rules.Token, id, () => Describe(instance));
-            _history.Add(instance);
-        }
-
-        private async Task TerminateAsync()
-        {
-            var ending = _alive.Where(_ => random.Next(3) == 0).ToList();
-            var repeated = _ended.Where(_ => random.Next(4) == 0).ToList();
-            LastStep = $"terminate {string.Join(", ", ending.Concat(repeated).Select(known => known.Id))}";
-            await context.TerminateAsync(Driver, [.. ending.Concat(repeated).Select(known => known.Id)]);
-            _alive.RemoveAll(ending.Contains);
-            _ended.AddRange(ending);
-        }
-
-        private async Task ListAsync()
-        {
-            LastStep = LastStep == "the end" ? LastStep : "list";
-            var driver = Driver;
-            IReadOnlyList<Instance> list = [];
-            await context.UntilAsync(
-                async () =>
+            Failure before;
+            do
+            {
+                before = failure;
+                for (var size = failure.Steps.Count; size >= 1; size /= 2)
                 {
-                    list = await context.ListAsync(driver);
-                    foreach (var (_, id) in _alive.Concat(_ended))
-                    {
-                        _history.Add(id, list.FirstOrDefault(instance => instance.Id == id));
-                    }
+                    failure = await LeaveOutAsync(failure, size);
+                }
 
-                    return _alive.TrueForAll(known => list.Any(instance => instance.Id == known.Id))
-                        && !_ended.Exists(known => list.Any(instance => instance.Id == known.Id && instance.State < InstanceState.Terminating));
-                },
-                Rules.ListComplete,
-                $"alive: {string.Join(", ", _alive.Select(known => known.Id))}; ending or gone: {string.Join(", ", _ended.Select(known => known.Id))}",
-                () => string.Join("; ", list.Select(Describe)));
-
-            foreach (var instance in list)
-            {
-                var isAlive = _alive.Exists(known => known.Id == instance.Id);
-                Check(isAlive || _ended.Exists(known => known.Id == instance.Id), Rules.LaunchOne, "only what was launched", () => Describe(instance));
-                Check(!isAlive || instance.State < InstanceState.Terminating, Rules.Terminate, $"{instance.Id}, which was not terminated, lives", () => Describe(instance));
+                failure = await SimplifyAsync(failure);
             }
-
-            foreach (var (request, id) in _alive)
-            {
-                LaunchChecks.CheckAsAskedFor(list.First(instance => instance.Id == id), request);
-            }
+            while (!ReferenceEquals(failure, before));
+            return failure;
         }
+
+        /// <summary>Leaves out so many steps in a row wherever that can be, from the end on.</summary>
+        private async Task<Failure> LeaveOutAsync(Failure failure, int size)
+        {
+            for (var end = failure.Steps.Count; end > 0; end = Math.Min(end - size, failure.Steps.Count))
+            {
+                var first = Math.Max(0, end - size);
+                failure = await TryAgainAsync([.. failure.Steps.Take(first), .. failure.Steps.Skip(end)], failure) ?? failure;
+            }
+
+            return failure;
+        }
+
+        private async Task<Failure> SimplifyAsync(Failure failure)
+        {
+            for (var at = 0; at < failure.Steps.Count; at++)
+            {
+                foreach (var simpler in failure.Steps[at].Simpler())
+                {
+                    failure = await TryAgainAsync([.. failure.Steps.Take(at), simpler, .. failure.Steps.Skip(at + 1)], failure) ?? failure;
+                }
+            }
+
+            return failure;
+        }
+
+        private async Task<Failure?> TryAgainAsync(IReadOnlyList<RandomStep> steps, Failure failure) =>
+            steps.Count > 0 && Tries <= _mostTries && await TryAsync(steps) is { } found && found.Error.Rule == failure.Error.Rule ? found : null;
     }
 }

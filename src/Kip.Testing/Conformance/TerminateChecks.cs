@@ -99,7 +99,7 @@ internal static class TerminateChecks
     });
 
     // The cloud's identifiers have a form of their own: only the last digits are changed.
-    private static string MakeUnknownId(string id)
+    internal static string MakeUnknownId(string id)
     {
         var tail = id.Length >= 4 ? id[..^4] : "";
         return tail + string.Concat(id[tail.Length..].Select(c => c == '0' ? '1' : char.IsAsciiDigit(c) ? '0' : c == 'f' ? 'e' : char.IsAsciiHexDigitLower(c) ? 'f' : c));

@@ -32,12 +32,12 @@ internal sealed class Bench : IAsyncDisposable
 
     public IEnumerable<SimulatedInstance> Alive => Cloud.Instances.Where(i => i.IsAlive);
 
-    public static async Task<Bench> CreateAsync(SimulatedCloudOptions? options = null)
+    public static async Task<Bench> CreateAsync(SimulatedCloudOptions? options = null, ICellStore? store = null)
     {
         var directory = new TemporaryDirectory();
         try
         {
-            return new Bench(options ?? new(), directory, await SqliteCellStore.OpenAsync(directory["kip.db"], default));
+            return new Bench(options ?? new(), directory, store ?? await SqliteCellStore.OpenAsync(directory["kip.db"], default));
         }
         catch
         {
