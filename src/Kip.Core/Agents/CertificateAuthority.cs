@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace Kip.Agents;
 
@@ -25,6 +26,7 @@ public sealed class CertificateAuthority : IDisposable
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private SslStreamCertificateContext? _controller;
+    private byte[]? _enrolmentKey;
 
     private CertificateAuthority(X509Certificate2 certificate, TimeProvider time)
     {
@@ -87,6 +89,21 @@ public sealed class CertificateAuthority : IDisposable
         }
     }
 
+    /// <summary>
+    /// The secret of one launch of one cell, base64. It is derived from the authority's key, so that it need not be kept anywhere, and
+    /// whoever reads a cell's record has not got it.
+    /// </summary>
+    internal string GetEnrolmentToken(string cellId, string launchToken)
+    {
+        lock (_lock)
+        {
+            _enrolmentKey ??= DeriveEnrolmentKey();
+        }
+
+        // Neither of the two can have a line feed in it.
+        return Convert.ToBase64String(HMACSHA256.HashData(_enrolmentKey, Encoding.UTF8.GetBytes($"{cellId}\n{launchToken}")));
+    }
+
     /// <summary>Signs an agent's request.</summary>
     /// <param name="signingRequest">PKCS #10, DER, signed by its own key. Only its public key is taken from it.</param>
     /// <param name="cellId">The name that goes into the certificate.</param>
@@ -143,6 +160,20 @@ public sealed class CertificateAuthority : IDisposable
     {
         _controller?.TargetCertificate.Dispose();
         Certificate.Dispose();
+    }
+
+    private byte[] DeriveEnrolmentKey()
+    {
+        using var key = Certificate.GetECDsaPrivateKey() ?? throw new CryptographicException("the authority has no ECDSA key");
+        var secret = key.ExportParameters(includePrivateParameters: true).D!;
+        try
+        {
+            return HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, 32, info: "kip enrolment tokens v1"u8.ToArray());
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(secret);
+        }
     }
 
     private X509Certificate2 Sign(CertificateRequest request, string usage, TimeSpan lifetime)

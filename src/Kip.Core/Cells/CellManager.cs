@@ -16,7 +16,6 @@ namespace Kip.Cells;
 /// </summary>
 public sealed partial class CellManager : IAsyncDisposable
 {
-    private const string IdCharacters = "bcdfghjkmnpqrstvwxz23456789"; // no vowels: no words; none that look alike
     private static readonly TimeSpan CatalogLifetime = TimeSpan.FromHours(1);
 
     private readonly CellContext _context;
@@ -109,14 +108,13 @@ public sealed partial class CellManager : IAsyncDisposable
         var record = await _context.Store.AddAsync(
             new CellRecord
             {
-                Id = "cell-" + RandomNumberGenerator.GetString(IdCharacters, 10),
+                Id = CellName.Of(reference.Uid),
                 Owner = _context.Options.Owner,
                 State = CellState.Planned,
                 StateSince = now,
                 CreatedAt = now,
                 Pod = reference,
                 LaunchToken = NewLaunchToken(),
-                EnrolmentToken = EnrolmentProof.NewToken(),
                 InstanceType = chosen.Type.Name,
                 AttachedGpus = chosen.AttachedGpus,
                 Zone = chosen.Offering.Zone,

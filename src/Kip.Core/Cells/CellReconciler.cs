@@ -152,7 +152,7 @@ internal sealed partial class CellReconciler : IDisposable
         }
 
         await UpdateAsync(
-            r => r with { State = CellState.Terminating, Reason = reason, Message = message, FinalStatus = status, EnrolmentToken = null },
+            r => r with { State = CellState.Terminating, Reason = reason, Message = message, FinalStatus = status },
             lifetime).ConfigureAwait(false);
         _cell.SetPodEnded(status);
     }
@@ -230,7 +230,7 @@ internal sealed partial class CellReconciler : IDisposable
         {
             CellId = record.Id,
             ControllerCa = _context.Options.ControllerCa,
-            EnrolmentToken = record.EnrolmentToken ?? throw new InvalidOperationException($"{record.Id} is planned but has no enrolment token"),
+            EnrolmentToken = _context.Agents.GetEnrolmentToken(record),
             Registries = _context.Options.Registries,
         };
         return await _context.Driver.LaunchAsync(
@@ -412,7 +412,7 @@ internal sealed partial class CellReconciler : IDisposable
         {
             // A stop that came first wins: nothing may start after it.
             _abandoned.Token.ThrowIfCancellationRequested();
-            await StoreAsync(Record with { State = CellState.Claimed, ClaimedAt = Now, EnrolmentToken = null }, cancellationToken).ConfigureAwait(false);
+            await StoreAsync(Record with { State = CellState.Claimed, ClaimedAt = Now }, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -631,7 +631,7 @@ internal sealed partial class CellReconciler : IDisposable
         }
 
         await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
-        await _context.Store.DeleteAsync(Record.Id, cancellationToken).ConfigureAwait(false);
+        await _context.Store.DeleteAsync(Record, cancellationToken).ConfigureAwait(false);
         _cell.SetGone();
     }
 
