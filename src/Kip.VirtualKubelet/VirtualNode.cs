@@ -173,7 +173,7 @@ public sealed class VirtualNode : IAsyncDisposable
     // How a pod ended must be known to the API server before Kip forgets it.
     private Task TellEndAsync(Cell cell, CancellationToken cancellationToken)
     {
-        if (cell.Record is not { ClaimedAt: not null, FinalStatus: { } final, Pod: var pod })
+        if (cell.Record is not { ClaimedAt: not null, FinalStatus: { } final, Pod: { } pod })
         {
             return Task.CompletedTask;
         }

@@ -32,6 +32,9 @@ public sealed class Cell
     /// <summary>The newest version of the record.</summary>
     public CellRecord Record { get; private set; }
 
+    /// <summary>The pod that it is for.</summary>
+    public PodReference Pod => Record.Pod ?? throw new InvalidOperationException($"{Record.Id} waits for a pod");
+
     /// <summary>The pod's newest status, or null before the agent has reported one.</summary>
     public PodStatus? Status { get; private set; }
 
@@ -108,7 +111,7 @@ public sealed class Cell
                 // before are left out.
                 var resumed = seen == DateTimeOffset.MinValue ? query : query with { Since = seen, TailLines = null };
                 var skip = seenAtThatTime;
-                await using var entries = agent.ReadLogsAsync(Record.Pod.Uid, resumed, cancellationToken).GetAsyncEnumerator(cancellationToken);
+                await using var entries = agent.ReadLogsAsync(Pod.Uid, resumed, cancellationToken).GetAsyncEnumerator(cancellationToken);
                 while (true)
                 {
                     try
@@ -148,7 +151,7 @@ public sealed class Cell
     public Task<IContainerSession> ExecAsync(ExecRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return AskAgentAsync(agent => agent.ExecAsync(Record.Pod.Uid, request, cancellationToken), cancellationToken);
+        return AskAgentAsync(agent => agent.ExecAsync(Pod.Uid, request, cancellationToken), cancellationToken);
     }
 
     /// <summary>Joins the streams of a container's first process. Waits for the cell if it is not there yet.</summary>
@@ -156,7 +159,7 @@ public sealed class Cell
     public Task<IContainerSession> AttachAsync(AttachRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return AskAgentAsync(agent => agent.AttachAsync(Record.Pod.Uid, request, cancellationToken), cancellationToken);
+        return AskAgentAsync(agent => agent.AttachAsync(Pod.Uid, request, cancellationToken), cancellationToken);
     }
 
     /// <summary>Connects to a server that listens in the pod. Waits for the cell if it is not there yet.</summary>
@@ -165,7 +168,7 @@ public sealed class Cell
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(port, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(port, ushort.MaxValue);
-        return AskAgentAsync(agent => agent.ForwardPortAsync(Record.Pod.Uid, port, cancellationToken), cancellationToken);
+        return AskAgentAsync(agent => agent.ForwardPortAsync(Pod.Uid, port, cancellationToken), cancellationToken);
     }
 
     /// <summary>What the pod and its cell use. Waits for the cell if it is not there yet.</summary>
@@ -317,7 +320,7 @@ public sealed class Cell
         var agent = _podEnded.Task.IsCompleted ? null : await AgentOrNullAsync(cancellationToken).ConfigureAwait(false);
         if (agent is null)
         {
-            throw new AgentException(AgentErrorKind.NotFound, $"pod {Record.Pod.Namespace}/{Record.Pod.Name} has ended");
+            throw new AgentException(AgentErrorKind.NotFound, $"pod {Pod} has ended");
         }
 
         try

@@ -15,4 +15,8 @@ internal sealed record CellContext(
     RefusalCache Refusals,
     TimeProvider Time,
     Random Random,
-    ILogger Logger);
+    ILogger Logger)
+{
+    /// <summary>Told of each cell whose agent has said its first word.</summary>
+    public Action<CellRecord> Enrolled { get; init; } = static _ => { };
+}

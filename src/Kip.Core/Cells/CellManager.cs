@@ -20,7 +20,9 @@ public sealed partial class CellManager : IAsyncDisposable
 
     private readonly CellContext _context;
     private readonly ILogger<CellManager> _logger;
-    private readonly ConcurrentDictionary<string, Entry> _byPod = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, AttendedCell> _byPod = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, byte> _beingGiven = new(StringComparer.Ordinal); // UIDs of pods
+    private readonly StandbyPool _standby;
     private readonly ConcurrentDictionary<string, DateTimeOffset> _orphansSeen = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _lifetime = new();
     private readonly SemaphoreSlim _catalogTurn = new(1);
@@ -41,15 +43,22 @@ public sealed partial class CellManager : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(driver);
         _logger = logger;
         var watcher = new InstanceWatcher(driver, options.CloudCallTimeout, options.ObserveInterval, time, logger);
-        _context = new CellContext(options, driver, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger);
+        _context = new CellContext(options, driver, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger)
+        {
+            Enrolled = record => _standby!.Enrolled(record),
+        };
+        _standby = new StandbyPool(_context, GetCatalogAsync, AddStandbyAsync);
     }
 
-    /// <summary>The cells that this manager looks after.</summary>
+    /// <summary>The cells of pods that this manager looks after.</summary>
     public IReadOnlyCollection<Cell> Cells => _byPod.Values.Select(static e => e.Cell).ToList();
+
+    /// <summary>The cells that wait for a pod, or boot to do so.</summary>
+    public IReadOnlyCollection<CellRecord> Standby => _standby.Waiting.Select(static e => e.Cell.Record).ToList();
 
     /// <summary>The cell of a pod; null when it has none, or none any more.</summary>
     /// <param name="podUid">UID of the pod.</param>
-    public Cell? Find(string podUid) => _byPod.TryGetValue(podUid, out var entry) ? entry.Cell : null;
+    public Cell? Find(string podUid) => _byPod.TryGetValue(podUid, out var attended) ? attended.Cell : null;
 
     /// <summary>Takes up the cells that an earlier process of the same owner left, and begins to look after instances.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
@@ -64,6 +73,7 @@ public sealed partial class CellManager : IAsyncDisposable
 
         _loops.Add(_context.Watcher.RunAsync(_lifetime.Token));
         _loops.Add(CollectOrphansAsync(_lifetime.Token));
+        _loops.Add(_standby.RunAsync(_lifetime.Token));
     }
 
     /// <summary>
@@ -101,29 +111,19 @@ public sealed partial class CellManager : IAsyncDisposable
             return known.Cell;
         }
 
-        var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
-        var request = ReadRequest(pod, catalog);
-        var chosen = InstanceSelector.First(request, catalog, _context.Refusals) ?? throw NothingFits(request, catalog);
-        var now = _context.Time.GetUtcNow();
-        var record = await _context.Store.AddAsync(
-            new CellRecord
-            {
-                Id = CellName.Of(reference.Uid),
-                Owner = _context.Options.Owner,
-                State = CellState.Planned,
-                StateSince = now,
-                CreatedAt = now,
-                Pod = reference,
-                LaunchToken = NewLaunchToken(),
-                InstanceType = chosen.Type.Name,
-                AttachedGpus = chosen.AttachedGpus,
-                Zone = chosen.Offering.Zone,
-                CapacityType = chosen.Offering.CapacityType,
-                PricePerHour = chosen.PricePerHour,
-                DiskBytes = request.DiskBytes,
-            },
-            cancellationToken).ConfigureAwait(false);
-        return Attend(new Cell(record, assignment, _context.Time), () => InstanceSelector.First(request, catalog, _context.Refusals));
+        if (!_beingGiven.TryAdd(reference.Uid, 0))
+        {
+            throw new CellConflictException($"pod {reference} is being given a cell already");
+        }
+
+        try
+        {
+            return await GiveCellAsync(reference, assignment, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _beingGiven.TryRemove(reference.Uid, out _);
+        }
     }
 
     /// <summary>
@@ -184,7 +184,7 @@ public sealed partial class CellManager : IAsyncDisposable
         }
 
         await _lifetime.CancelAsync().ConfigureAwait(false);
-        var running = _loops.Concat(_byPod.Values.Select(static e => e.Running)).ToList();
+        var running = _loops.Concat(_byPod.Values.Concat(_standby.Waiting).Select(static e => e.Running)).ToList();
         await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _catalogTurn.Dispose();
         _lifetime.Dispose();
@@ -192,12 +192,68 @@ public sealed partial class CellManager : IAsyncDisposable
 
     internal static string NewLaunchToken() => RandomNumberGenerator.GetHexString(32, lowercase: true);
 
+    private async Task<Cell> GiveCellAsync(PodReference pod, PodAssignment assignment, CancellationToken cancellationToken)
+    {
+        var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
+        var request = ReadRequest(assignment.Pod, catalog);
+        var chosen = InstanceSelector.First(request, catalog, _context.Refusals);
+        if (await _standby.TakeAsync(pod, assignment, request, chosen, catalog, cancellationToken).ConfigureAwait(false) is { } taken)
+        {
+            _byPod[pod.Uid] = taken;
+            if (taken.Running.IsCompleted)
+            {
+                Forget(taken);
+            }
+
+            return taken.Cell;
+        }
+
+        var planned = Plan(chosen ?? throw NothingFits(request, catalog), request, pod);
+        var record = await _context.Store.AddAsync(planned, cancellationToken).ConfigureAwait(false);
+        return Attend(new Cell(record, assignment, _context.Time), () => InstanceSelector.First(request, catalog, _context.Refusals));
+    }
+
+    private async Task AddStandbyAsync(Candidate chosen, CellRequest request, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
+    {
+        var record = await _context.Store.AddAsync(Plan(chosen, request, null), cancellationToken).ConfigureAwait(false);
+        Attend(new Cell(record, null, _context.Time), nextCandidate);
+    }
+
+    private CellRecord Plan(Candidate chosen, CellRequest request, PodReference? pod)
+    {
+        var now = _context.Time.GetUtcNow();
+        return new CellRecord
+        {
+            Id = pod is null ? CellName.Random() : CellName.Of(pod.Uid),
+            Owner = _context.Options.Owner,
+            State = CellState.Planned,
+            StateSince = now,
+            CreatedAt = now,
+            Pod = pod,
+            LaunchToken = NewLaunchToken(),
+            InstanceType = chosen.Type.Name,
+            AttachedGpus = chosen.AttachedGpus,
+            Zone = chosen.Offering.Zone,
+            CapacityType = chosen.Offering.CapacityType,
+            PricePerHour = chosen.PricePerHour,
+            DiskBytes = request.DiskBytes,
+        };
+    }
+
     private Cell Attend(Cell cell, Func<Candidate?> nextCandidate)
     {
         cell.SetRecord(cell.Record);
-        var entry = new Entry(cell, new CellReconciler(cell, _context, nextCandidate));
-        _byPod[cell.Record.Pod.Uid] = entry;
-        entry.Running = RunAsync(entry);
+        var attended = new AttendedCell(cell, new CellReconciler(cell, _context, nextCandidate));
+        if (cell.Record.Pod is { } pod)
+        {
+            _byPod[pod.Uid] = attended;
+        }
+        else
+        {
+            _standby.Add(attended);
+        }
+
+        attended.Running = RunAsync(attended);
         return cell;
     }
 
@@ -232,13 +288,22 @@ public sealed partial class CellManager : IAsyncDisposable
                 $"the cloud has refused all {refused.Count} ways to have this cell within the last minutes, {refused[0].Type.Name} first; they are tried again when that is longer ago");
     }
 
-    private async Task RunAsync(Entry entry)
+    private async Task RunAsync(AttendedCell attended)
     {
         await Task.Yield();
-        await entry.Reconciler.RunAsync(_lifetime.Token).ConfigureAwait(false);
+        await attended.Reconciler.RunAsync(_lifetime.Token).ConfigureAwait(false);
         if (!_lifetime.IsCancellationRequested)
         {
-            _byPod.TryRemove(new KeyValuePair<string, Entry>(entry.Cell.Record.Pod.Uid, entry));
+            Forget(attended);
+        }
+    }
+
+    private void Forget(AttendedCell attended)
+    {
+        _standby.Remove(attended);
+        if (attended.Cell.Record.Pod is { } pod)
+        {
+            _byPod.TryRemove(new KeyValuePair<string, AttendedCell>(pod.Uid, attended));
         }
     }
 
@@ -319,13 +384,4 @@ public sealed partial class CellManager : IAsyncDisposable
 
     [LoggerMessage(42, LogLevel.Information, "{CellId} is ended by another process: {Detail}")]
     private partial void LogCollectedElsewhere(string cellId, string detail);
-
-    private sealed class Entry(Cell cell, CellReconciler reconciler)
-    {
-        public Cell Cell { get; } = cell;
-
-        public CellReconciler Reconciler { get; } = reconciler;
-
-        public Task Running { get; set; } = Task.CompletedTask;
-    }
 }

@@ -65,4 +65,16 @@ public sealed record CellManagerOptions
 
     /// <summary>How long an instance may be in no record before it is terminated. Default 1 minute.</summary>
     public TimeSpan OrphanGracePeriod { get; init; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Cells that are kept ready whatever comes; equal ones count once. A pod that fits into one that waits takes it. None by default.</summary>
+    public IReadOnlyList<StandbyCells> StandbyCells { get; init; } = [];
+
+    /// <summary>
+    /// How many dollars per hour the cells may cost, as long as they wait, that are kept ready because pods of the last half hour would
+    /// have taken them. 0, the default, for none of them.
+    /// </summary>
+    public decimal StandbyBudgetPerHour { get; init; }
+
+    /// <summary>How old a cell may become that no pod takes; it is replaced in time. More than twice <see cref="BootTimeout"/>. Default 24 hours.</summary>
+    public TimeSpan StandbyMaxAge { get; init; } = TimeSpan.FromHours(24);
 }

@@ -56,8 +56,8 @@ internal sealed class CellObject : ApiObject, IKubernetesObject
         Write = write,
         Status = new CellColumns
         {
-            PodName = record.Pod.Name,
-            PodNamespace = record.Pod.Namespace,
+            PodName = record.Pod?.Name,
+            PodNamespace = record.Pod?.Namespace,
             Node = record.Owner.StartsWith(NodePrefix, StringComparison.Ordinal) ? record.Owner[NodePrefix.Length..] : record.Owner,
             ControllerID = controllerId,
             LaunchType = record.CapacityType == CapacityType.Spot ? "Spot" : "On-Demand",

@@ -29,6 +29,7 @@ internal sealed partial class CellReconciler : IDisposable
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _abandoned = new();
     private readonly CancellationTokenSource _overdue;
+    private volatile CancellationTokenSource? _connection; // cancelled for a new one
     private string? _agentInstance;
     private long _lastEvent;
     private long _lastContact; // a clock that is set right must not make a cell lost
@@ -133,7 +134,7 @@ internal sealed partial class CellReconciler : IDisposable
         }
         catch (OperationCanceledException) when (_abandoned.IsCancellationRequested && !lifetime.IsCancellationRequested)
         {
-            (reason, message) = ("Stopped", "the pod was stopped before it had started");
+            (reason, message) = Record.Pod is null ? ("Unneeded", "no pod has taken it") : ("Stopped", "the pod was stopped before it had started");
             status = Lost(reason, message);
         }
 
@@ -152,7 +153,13 @@ internal sealed partial class CellReconciler : IDisposable
         }
 
         await UpdateAsync(
-            r => r with { State = CellState.Terminating, Reason = reason, Message = message, FinalStatus = status },
+            r => r with
+            {
+                State = CellState.Terminating,
+                Reason = reason,
+                Message = message,
+                FinalStatus = r.Pod is null ? null : status,
+            },
             lifetime).ConfigureAwait(false);
         _cell.SetPodEnded(status);
     }
@@ -185,43 +192,41 @@ internal sealed partial class CellReconciler : IDisposable
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
                 return;
             }
-            catch (DriverException e) when (NextAfter(e) is { } next)
+            catch (DriverException e)
             {
-                LogAlternative(Record.Id, Record.InstanceType, Record.Zone, e.Message, next.Type.Name, next.Offering.Zone);
-                // Another type is another launch: it needs a token of its own, durable before the call.
-                await UpdateAsync(r => r with
+                if (e.SuggestsAlternative)
                 {
-                    LaunchToken = CellManager.NewLaunchToken(),
-                    InstanceType = next.Type.Name,
-                    AttachedGpus = next.AttachedGpus,
-                    Zone = next.Offering.Zone,
-                    CapacityType = next.Offering.CapacityType,
-                    PricePerHour = next.PricePerHour,
-                }, cancellationToken).ConfigureAwait(false);
-            }
-            catch (DriverException e) when (e.IsRetryable && Now - since < _context.Options.LaunchTimeout)
-            {
+                    _context.Refusals.Add(e.Kind, Record.InstanceType, Record.Zone, Record.CapacityType);
+                    if (_nextCandidate() is { } next)
+                    {
+                        LogAlternative(Record.Id, Record.InstanceType, Record.Zone, e.Message, next.Type.Name, next.Offering.Zone);
+                        await UpdateAsync(r => For(r, next), cancellationToken).ConfigureAwait(false);
+                        continue;
+                    }
+                }
+
+                if (!e.IsRetryable || Now - since >= _context.Options.LaunchTimeout)
+                {
+                    throw new CellException("LaunchFailed", $"no cell could be launched: {e.Message}", e);
+                }
+
                 LogLaunchRetry(Record.Id, e.Message, pause);
                 await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
                 pause = Min(pause * 2, SlowestRetry);
             }
-            catch (DriverException e)
-            {
-                throw new CellException("LaunchFailed", $"no cell could be launched: {e.Message}", e);
-            }
         }
     }
 
-    private Candidate? NextAfter(DriverException refusal)
+    // Another type is another launch: it needs a token of its own, durable before the call.
+    private static CellRecord For(CellRecord record, Candidate chosen) => record with
     {
-        if (!refusal.SuggestsAlternative)
-        {
-            return null;
-        }
-
-        _context.Refusals.Add(refusal.Kind, Record.InstanceType, Record.Zone, Record.CapacityType);
-        return _nextCandidate();
-    }
+        LaunchToken = CellManager.NewLaunchToken(),
+        InstanceType = chosen.Type.Name,
+        AttachedGpus = chosen.AttachedGpus,
+        Zone = chosen.Offering.Zone,
+        CapacityType = chosen.Offering.CapacityType,
+        PricePerHour = chosen.PricePerHour,
+    };
 
     private async Task<Instance> TryLaunchAsync(CancellationToken cancellationToken)
     {
@@ -244,16 +249,27 @@ internal sealed partial class CellReconciler : IDisposable
                 ImageId = await _context.Driver.ResolveImageAsync(_context.Options.Image, cancellationToken).ConfigureAwait(false),
                 DiskBytes = record.DiskBytes,
                 UserData = boot.ToJson(),
-                Tags = new Dictionary<string, string>
-                {
-                    [InstanceTags.ControllerId] = _context.Driver.Description.ControllerId,
-                    [InstanceTags.CellId] = record.Id,
-                    [InstanceTags.Name] = $"Kip {record.Pod}",
-                    [InstanceTags.PodNamespace] = record.Pod.Namespace,
-                    [InstanceTags.PodName] = record.Pod.Name,
-                },
+                Tags = Tags(record),
             },
             cancellationToken).ConfigureAwait(false);
+    }
+
+    private Dictionary<string, string> Tags(CellRecord record)
+    {
+        var tags = new Dictionary<string, string>
+        {
+            [InstanceTags.ControllerId] = _context.Driver.Description.ControllerId,
+            [InstanceTags.CellId] = record.Id,
+            [InstanceTags.Name] = "Kip standby",
+        };
+        if (record.Pod is { } pod)
+        {
+            tags[InstanceTags.Name] = $"Kip {pod}";
+            tags[InstanceTags.PodNamespace] = pod.Namespace;
+            tags[InstanceTags.PodName] = pod.Name;
+        }
+
+        return tags;
     }
 
     private async Task AwaitAddressAsync(CancellationToken cancellationToken)
@@ -295,9 +311,9 @@ internal sealed partial class CellReconciler : IDisposable
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(lifetime, _overdue.Token);
         var watching = WatchInstanceAsync(ended.Token);
+        var serving = ServeAgentAsync(ended.Token);
         try
         {
-            var serving = ServeAgentAsync(ended.Token);
             if (await Task.WhenAny(serving, watching).ConfigureAwait(false) == watching)
             {
                 var end = await watching.ConfigureAwait(false);
@@ -321,8 +337,9 @@ internal sealed partial class CellReconciler : IDisposable
         }
         finally
         {
+            // Both: a write to the store that is still under way would meet whoever takes the cell up next.
             await ended.CancelAsync().ConfigureAwait(false);
-            await ((Task)watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.WhenAll(watching, serving).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -334,9 +351,9 @@ internal sealed partial class CellReconciler : IDisposable
             var agent = await DialAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                if (Record.State < CellState.Claimed)
+                if (Record.State < CellState.Ready)
                 {
-                    await ClaimAsync(cancellationToken).ConfigureAwait(false);
+                    await EnrolledAsync(cancellationToken).ConfigureAwait(false);
                 }
 
                 return await FollowAsync(agent, cancellationToken).ConfigureAwait(false);
@@ -380,7 +397,7 @@ internal sealed partial class CellReconciler : IDisposable
                 problem = $"no answer within {AttemptTimeout.TotalSeconds:0} s";
             }
 
-            if (Record.State < CellState.Claimed)
+            if (Record.State < CellState.Ready)
             {
                 if (Now > Record.StateSince + _context.Options.BootTimeout)
                 {
@@ -405,18 +422,79 @@ internal sealed partial class CellReconciler : IDisposable
         }
     }
 
-    private async Task ClaimAsync(CancellationToken cancellationToken)
+    private async Task EnrolledAsync(CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             // A stop that came first wins: nothing may start after it.
             _abandoned.Token.ThrowIfCancellationRequested();
-            await StoreAsync(Record with { State = CellState.Claimed, ClaimedAt = Now }, cancellationToken).ConfigureAwait(false);
+            var enrolled = Record with { State = CellState.Ready };
+            await StoreAsync(enrolled.Pod is null ? enrolled : Claimed(enrolled), cancellationToken).ConfigureAwait(false);
         }
         finally
         {
             _turn.Release();
+        }
+
+        _context.Enrolled(Record);
+    }
+
+    private CellRecord Claimed(CellRecord record) => record with { State = CellState.Claimed, ClaimedAt = Now };
+
+    /// <summary>Gives the cell to a pod, if it has none and could serve it: at once when it is ready, as soon as it has booted otherwise.</summary>
+    /// <returns>Whether the pod has the cell now.</returns>
+    public async Task<bool> TryTakeAsync(PodReference pod, PodAssignment assignment, CancellationToken cancellationToken)
+    {
+        ICellAgent? agent;
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            agent = _cell.ConnectedAgent;
+            var isReady = Record.State == CellState.Ready;
+            // While the launch is tried the pod stays what it was: it is in the tags, and those go with the launch token.
+            if (Record is not { Pod: null, State: CellState.Launching or CellState.Booting or CellState.Ready }
+                || (isReady && agent is null)
+                || _abandoned.IsCancellationRequested)
+            {
+                return false;
+            }
+
+            var taken = Record with { Pod = pod };
+            await StoreAsync(isReady ? Claimed(taken) : taken, cancellationToken).ConfigureAwait(false);
+            _cell.Assignment = assignment;
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        if (agent is not null)
+        {
+            try
+            {
+                await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AgentException or ObjectDisposedException or OperationCanceledException)
+            {
+                // The cell is the pod's now. On a new connection it is given again, and whoever refuses it is heard there.
+                LogConnectionLost(Record.Id, e.Message);
+                await ReconnectAsync().ConfigureAwait(false);
+            }
+        }
+
+        return true;
+    }
+
+    private async Task ReconnectAsync()
+    {
+        try
+        {
+            await (_connection?.CancelAsync() ?? Task.CompletedTask).ConfigureAwait(false);
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended by itself.
         }
     }
 
@@ -437,7 +515,8 @@ internal sealed partial class CellReconciler : IDisposable
         }
 
         using var silence = new CancellationTokenSource(Silence, _context.Time);
-        using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
+        using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token, _abandoned.Token);
+        _connection = silence;
         try
         {
             await foreach (var update in agent.WatchAsync(_lastEvent, watch.Token).ConfigureAwait(false))
@@ -463,7 +542,11 @@ internal sealed partial class CellReconciler : IDisposable
         }
         catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new AgentException(AgentErrorKind.Unavailable, $"nothing was heard from the agent of {Record.Id} for {Silence.TotalSeconds:0} s");
+            throw new AgentException(AgentErrorKind.Unavailable, $"nothing was heard from the agent of {Record.Id} for {Silence.TotalSeconds:0} s, or not what was expected");
+        }
+        finally
+        {
+            _connection = null;
         }
 
         throw new AgentException(AgentErrorKind.Unavailable, $"the agent of {Record.Id} ended its status stream");
@@ -477,7 +560,7 @@ internal sealed partial class CellReconciler : IDisposable
             var left = Max((Record.DrainDeadline ?? Now) - StopSlack - Now, TimeSpan.Zero);
             try
             {
-                await agent.StopPodAsync(Record.Pod.Uid, left, cancellationToken).ConfigureAwait(false);
+                await agent.StopPodAsync(_cell.Pod.Uid, left, cancellationToken).ConfigureAwait(false);
             }
             catch (AgentException e) when (e.Kind == AgentErrorKind.NotFound)
             {
@@ -499,7 +582,7 @@ internal sealed partial class CellReconciler : IDisposable
         while (true)
         {
             // While the agent is connected there is no hurry; once it is not, the instance is the first suspect.
-            var eager = _cell.ConnectedAgent is null && Record.State >= CellState.Claimed;
+            var eager = _cell.ConnectedAgent is null && Record.State >= CellState.Ready;
             var instances = await _context.Watcher.NextAsync(eager, cancellationToken).ConfigureAwait(false);
             var instance = instances.Find(Record.InstanceId);
             if (instance is { State: >= InstanceState.Terminating })
@@ -558,6 +641,23 @@ internal sealed partial class CellReconciler : IDisposable
             {
                 LogConnectionLost(Record.Id, e.Message); // said again on the next connection
             }
+        }
+    }
+
+    /// <summary>Ends a cell that waits for a pod, unless a pod has taken it.</summary>
+    public async Task RetireAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (Record.Pod is null)
+            {
+                await _abandoned.CancelAsync().ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _turn.Release();
         }
     }
 
@@ -630,7 +730,11 @@ internal sealed partial class CellReconciler : IDisposable
             }
         }
 
-        await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
+        if (Record.Pod is not null)
+        {
+            await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
+        }
+
         await _context.Store.DeleteAsync(Record, cancellationToken).ConfigureAwait(false);
         _cell.SetGone();
     }
@@ -711,8 +815,8 @@ internal sealed partial class CellReconciler : IDisposable
     [LoggerMessage(2, LogLevel.Warning, "{CellId} was taken over by another process: {Detail}")]
     private partial void LogTakenOver(string cellId, string detail);
 
-    [LoggerMessage(3, LogLevel.Warning, "{CellId} of pod {Pod} failed: {Reason}: {Message}")]
-    private partial void LogFailed(string cellId, PodReference pod, string reason, string message);
+    [LoggerMessage(3, LogLevel.Warning, "{CellId} (pod: {Pod}) failed: {Reason}: {Message}")]
+    private partial void LogFailed(string cellId, PodReference? pod, string reason, string message);
 
     [LoggerMessage(4, LogLevel.Warning, "{CellId}: {InstanceType} in {Zone} is not to be had ({Problem}); trying {Next} in {NextZone}")]
     private partial void LogAlternative(string cellId, string instanceType, string zone, string problem, string next, string nextZone);

@@ -28,8 +28,8 @@ public sealed record CellRecord
     /// <summary>When it was planned.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>The pod it is for. A cell runs one pod in its life.</summary>
-    public required PodReference Pod { get; init; }
+    /// <summary>The pod it is for; null while it waits for one. A cell runs one pod in its life.</summary>
+    public PodReference? Pod { get; init; }
 
     /// <summary>The token of the launch that is being tried or was accepted; see <see cref="LaunchRequest.LaunchToken"/>.</summary>
     public required string LaunchToken { get; init; }

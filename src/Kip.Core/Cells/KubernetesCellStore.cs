@@ -53,7 +53,7 @@ public sealed partial class KubernetesCellStore : ICellStore
             wanted,
             () => _client.CreateAsync(CellObject.Resource, wanted, cancellationToken),
             static e => e.IsAlreadyExists,
-            $"there is a cell {record.Id} already, for pod {record.Pod} or another",
+            $"there is a cell {record.Id} already{(record.Pod is { } pod ? $", for pod {pod} ({pod.Uid}) or another" : "")}",
             cancellationToken);
     }
 

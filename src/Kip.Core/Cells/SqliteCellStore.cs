@@ -91,7 +91,7 @@ public sealed class SqliteCellStore : ICellStore
         }
         catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
         {
-            throw new CellConflictException($"the store has a cell {record.Id} or a cell for pod {record.Pod} (UID {record.Pod.Uid}) already");
+            throw new CellConflictException($"the store has a cell {record.Id} or a cell for pod {record.Pod} (UID {record.Pod?.Uid}) already");
         }
 
         return added;
@@ -102,7 +102,16 @@ public sealed class SqliteCellStore : ICellStore
     {
         ArgumentNullException.ThrowIfNull(record);
         var updated = record with { Version = record.Version + 1 };
-        var rows = await WriteAsync(Statement.Update, updated, record.Version, cancellationToken).ConfigureAwait(false);
+        int rows;
+        try
+        {
+            rows = await WriteAsync(Statement.Update, updated, record.Version, cancellationToken).ConfigureAwait(false);
+        }
+        catch (SqliteException e) when (e.SqliteErrorCode == ConstraintViolation)
+        {
+            throw new CellConflictException($"the store has another cell for pod {record.Pod} (UID {record.Pod?.Uid})");
+        }
+
         return rows == 1
             ? updated
             : throw new CellConflictException($"cell {record.Id} was changed by another since version {record.Version}, or is gone");
@@ -122,7 +131,8 @@ public sealed class SqliteCellStore : ICellStore
     private Task<int> WriteAsync(Statement statement, CellRecord record, long old, CancellationToken cancellationToken)
     {
         var json = JsonSerializer.Serialize(record, CellsJsonContext.Default.CellRecord);
-        return WriteAsync(new Write(statement, record.Id, record.Pod.Uid, record.Version, old, json), cancellationToken);
+        // The column is unique: what waits for a pod stands there by its own name.
+        return WriteAsync(new Write(statement, record.Id, record.Pod?.Uid ?? record.Id, record.Version, old, json), cancellationToken);
     }
 
     /// <summary>Returns how many rows were changed, once that is durable.</summary>

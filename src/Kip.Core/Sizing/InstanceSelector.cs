@@ -47,6 +47,14 @@ public static class InstanceSelector
         return ranking;
     }
 
+    /// <summary>Whether a cell that is there already would do; null when it would not. What the cloud refuses now does not matter.</summary>
+    /// <param name="request">What the cell must be.</param>
+    /// <param name="catalog">What the cloud offers.</param>
+    /// <param name="type">The cell's type.</param>
+    /// <param name="offering">Where it is and how it is paid for.</param>
+    internal static Candidate? Fit(CellRequest request, InstanceCatalog catalog, InstanceType type, Offering offering) =>
+        request.CapacityTypes.Contains(offering.CapacityType) ? new Search(request, catalog, null).Fit(new Listing(type, [offering])) : null;
+
     /// <summary>The ranking, and why everything else is not in it. For people; it looks at every type in every way.</summary>
     /// <param name="request">What the cell must be.</param>
     /// <param name="catalog">What the cloud offers.</param>
@@ -128,6 +136,14 @@ public static class InstanceSelector
 
             return best;
         }
+
+        public Candidate? Fit(in Listing listing) =>
+            MayFit(listing)
+            && Surcharge(listing.Type) is { } surcharge
+            && IsTypeAllowed(listing.Type, listing.Offerings[0], surcharge)
+            && IsOfferingAllowed(listing.Type, listing.Offerings[0])
+                ? new Candidate(listing.Type, listing.Offerings[0], surcharge)
+                : null;
 
         public void AddAll(CapacityType capacityType, List<Candidate> ranking)
         {

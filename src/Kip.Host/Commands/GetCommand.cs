@@ -35,7 +35,7 @@ internal static class GetCommand
         var now = TimeProvider.System.GetUtcNow();
         var rows = (await host.Store.ListAsync(cancellationToken).ConfigureAwait(false))
             .OrderBy(static r => r.CreatedAt)
-            .Select(r => (string[])[ r.Id, r.State.ToString(), r.InstanceType, r.Zone, r.Address ?? "<none>", r.Pod.ToString(), Age(now - r.CreatedAt)])
+            .Select(r => (string[])[ r.Id, r.State.ToString(), r.InstanceType, r.Zone, r.Address ?? "<none>", r.Pod?.ToString() ?? "<none>", Age(now - r.CreatedAt)])
             .Prepend(Header)
             .ToList();
         if (rows.Count == 1)

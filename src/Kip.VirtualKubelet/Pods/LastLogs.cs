@@ -41,7 +41,7 @@ internal sealed class LastLogs
             containers[name] = Shorten(entries);
         }
 
-        Add(cell.Record.Pod.Uid, containers);
+        Add(cell.Pod.Uid, containers);
     }
 
     /// <summary>The log of a container whose pod has ended, as the query wants it; null when nothing is kept of the pod.</summary>

@@ -65,7 +65,7 @@ internal sealed partial class PodController : IAsyncDisposable
             await _pods.WaitForSyncAsync(cancellationToken).ConfigureAwait(false);
             foreach (var cell in _cells.Cells)
             {
-                var pod = cell.Record.Pod;
+                var pod = cell.Pod;
                 TakeUp(new ObjectKey(pod.Namespace, pod.Name), cell);
             }
 
@@ -309,10 +309,10 @@ internal sealed partial class PodController : IAsyncDisposable
     private void TakeUp(ObjectKey key, Cell cell)
     {
         var known = _tracked.GetOrAdd(key, static _ => []);
-        var tracked = known.Find(t => t.Reference.Uid == cell.Record.Pod.Uid);
+        var tracked = known.Find(t => t.Reference.Uid == cell.Pod.Uid);
         if (tracked is null)
         {
-            tracked = new TrackedPod(cell.Record.Pod);
+            tracked = new TrackedPod(cell.Pod);
             known.Add(tracked);
         }
 

@@ -152,11 +152,13 @@ public class CrashTests(ITestOutputHelper output)
 
         public Task<CellRecord> UpdateAsync(CellRecord record, CancellationToken cancellationToken) => process.CallAsync(() => inner.UpdateAsync(record, cancellationToken));
 
-        public Task DeleteAsync(string id, CancellationToken cancellationToken) => process.CallAsync(() => inner.DeleteAsync(id, cancellationToken));
+        public Task DeleteAsync(CellRecord record, CancellationToken cancellationToken) => process.CallAsync(() => inner.DeleteAsync(record, cancellationToken));
     }
 
     private sealed class MortalConnector(ICellAgentConnector inner, MortalProcess process) : ICellAgentConnector
     {
+        public string GetEnrolmentToken(CellRecord cell) => inner.GetEnrolmentToken(cell);
+
         public async Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken) =>
             new MortalAgent(await process.CallAsync(() => inner.ConnectAsync(cell, onStep, cancellationToken)), process);
     }
