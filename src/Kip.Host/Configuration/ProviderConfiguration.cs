@@ -1,5 +1,6 @@
 using System.Net;
 using Kip.Agents;
+using Kip.Cells;
 using Kip.Kubernetes;
 using Kip.Sizing;
 
@@ -118,6 +119,9 @@ internal sealed record CellsConfiguration
 
     public IReadOnlyList<StandbyCells> StandbyCells { get; init; } = [];
 
+    /// <summary>cells.standbyBudgetPerHour: dollars per hour for cells that are kept ready by demand.</summary>
+    public decimal StandbyBudgetPerHour { get; init; }
+
     public string? CloudInitFile { get; init; }
 
     /// <summary>cells.itzo.version; null for the newest.</summary>
@@ -150,9 +154,6 @@ internal sealed record CellsConfiguration
 
     public IReadOnlyList<RegistryConfiguration> Registries { get; init; } = [];
 }
-
-/// <summary>Cells to keep ready.</summary>
-internal sealed record StandbyCells(string InstanceType, int Count, bool Spot, bool Dedicated);
 
 /// <summary>When the pod of a silent cell is failed.</summary>
 internal sealed record HealthCheckConfiguration

@@ -157,6 +157,8 @@ internal sealed class CellsSection
 
     public List<StandbyCellsSection>? StandbyCells { get; set; }
 
+    public decimal? StandbyBudgetPerHour { get; set; }
+
     public string? CloudInitFile { get; set; }
 
     public ItzoSection? Itzo { get; set; }

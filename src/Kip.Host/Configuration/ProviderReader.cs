@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text.RegularExpressions;
 using Kip.Agents;
+using Kip.Cells;
+using Kip.Drivers;
 using Kip.Kubernetes;
 using Kip.Networking;
 using Kip.Sizing;
@@ -205,6 +207,11 @@ internal sealed partial class ProviderReader
             _warnings.Add($"{_document.Place("cells.useCloudParameterStore")}: cells.useCloudParameterStore has no effect: only AWS has a parameter store");
         }
 
+        if (cells.StandbyBudgetPerHour < 0)
+        {
+            _errors.Invalid("cells.standbyBudgetPerHour", cells.StandbyBudgetPerHour.Value, "must be dollars per hour, 0 or more");
+        }
+
         return new CellsConfiguration
         {
             BootImage = BootImage(cells.BootImageSpec, cloud),
@@ -213,6 +220,7 @@ internal sealed partial class ProviderReader
             SizingRule = Rule(Text(cells.Sizing)),
             Overhead = Overhead(cells.Overhead ?? []),
             StandbyCells = [.. (cells.StandbyCells ?? []).Select(StandbyCells)],
+            StandbyBudgetPerHour = cells.StandbyBudgetPerHour ?? 0,
             CloudInitFile = await CloudInitFileAsync(Text(cells.CloudInitFile), cancellationToken).ConfigureAwait(false),
             AgentVersion = Text(cells.Itzo?.Version),
             AgentUrl = Address("cells.itzo.url", cells.Itzo?.Url),
@@ -334,7 +342,13 @@ internal sealed partial class ProviderReader
     {
         var field = $"cells.standbyCells[{i}]";
         _errors.AtLeast($"{field}.count", cells.Count, 0);
-        return new StandbyCells(Required($"{field}.instanceType", cells.InstanceType), cells.Count ?? 0, cells.Spot ?? false, cells.Dedicated ?? false);
+        if (cells.Dedicated == true)
+        {
+            _errors.Forbidden($"{field}.dedicated", "Kip launches no cells on dedicated hosts");
+        }
+
+        return new StandbyCells(
+            Required($"{field}.instanceType", cells.InstanceType), cells.Count ?? 0, cells.Spot == true ? CapacityType.Spot : CapacityType.OnDemand);
     }
 
     private async Task<string?> CloudInitFileAsync(string? path, CancellationToken cancellationToken)

@@ -50,6 +50,8 @@ internal static class NodeHost
                 settings.Host.CellOptions(owner.Owner, authority) with
                 {
                     ObserveInterval = cloud.ObserveInterval,
+                    StandbyCells = settings.Host.Provider.Cells.StandbyCells,
+                    StandbyBudgetPerHour = settings.Host.Provider.Cells.StandbyBudgetPerHour,
                 },
                 cloud.Driver,
                 store,

@@ -103,6 +103,10 @@ internal sealed class ManifestChecker
         {
             CheckInteger(node, type, path);
         }
+        else if (type == typeof(decimal) && scalar is not { IsNumber: true })
+        {
+            throw Mismatch(node, path, "a number", UnquoteHint(scalar));
+        }
         else if (type == typeof(Quantity))
         {
             CheckQuantity(node, path);

@@ -364,7 +364,7 @@ internal sealed partial class PodController : IAsyncDisposable
     {
         // An agent tells a new host all it still has.
         var told = cell.Record.ClaimedAt is null ? null : ToldUntil;
-        var launched = false;
+        var (launched, waited) = (false, false);
         await foreach (var update in cell.WatchAsync(_lifetime.Token).ConfigureAwait(false))
         {
             switch (update.Kind)
@@ -375,6 +375,13 @@ internal sealed partial class PodController : IAsyncDisposable
                     break;
                 case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < told):
                     _events.FromCell(tracked.Reference, happened);
+                    break;
+                case CellUpdateKind.State when update.Cell.Pod is null:
+                    waited = true;
+                    break;
+                case CellUpdateKind.State when waited:
+                    waited = false;
+                    _events.Given(tracked.Reference, update.Cell);
                     break;
                 case CellUpdateKind.State when !launched && update.Cell is { State: CellState.Launching or CellState.Booting, InstanceId: not null }:
                     launched = true;

@@ -16,11 +16,12 @@ internal sealed class PodEvents(IEventRecorder recorder)
     public void Warning(PodReference pod, string reason, string message) => recorder.Record(About(pod, null), "Warning", reason, message);
 
     /// <summary>The cloud has accepted the launch of the pod's cell.</summary>
-    public void Launched(PodReference pod, CellRecord cell)
-    {
-        var price = cell.PricePerHour is { } dollars ? string.Create(CultureInfo.InvariantCulture, $", ${dollars:0.######} an hour") : "";
-        recorder.Record(About(pod, null), "Normal", "CellLaunched", $"Launched {cell.Id} for the pod: {cell.InstanceType} in {cell.Zone}{price}");
-    }
+    public void Launched(PodReference pod, CellRecord cell) =>
+        recorder.Record(About(pod, null), "Normal", "CellLaunched", $"Launched {cell.Id} for the pod: {Describe(cell)}");
+
+    /// <summary>The pod was given a cell that had waited for one.</summary>
+    public void Given(PodReference pod, CellRecord cell) =>
+        recorder.Record(About(pod, null), "Normal", "CellGiven", $"Gave the pod standby cell {cell.Id}: {Describe(cell)}");
 
     /// <summary>Something that happened on the cell, as a kubelet would tell it.</summary>
     public void FromCell(PodReference pod, AgentEvent happened)
@@ -29,6 +30,12 @@ internal sealed class PodEvents(IEventRecorder recorder)
         {
             recorder.Record(About(pod, happened.Container), happened.Type, happened.Reason, happened.Message);
         }
+    }
+
+    private static string Describe(CellRecord cell)
+    {
+        var price = cell.PricePerHour is { } dollars ? string.Create(CultureInfo.InvariantCulture, $", ${dollars:0.######} an hour") : "";
+        return $"{cell.InstanceType} in {cell.Zone}{price}";
     }
 
     private static ObjectReference About(PodReference pod, string? container) => new()

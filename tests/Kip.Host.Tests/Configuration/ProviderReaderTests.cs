@@ -1,4 +1,6 @@
 using System.Globalization;
+using Kip.Cells;
+using Kip.Drivers;
 using Kip.Host.Configuration;
 using Kip.Kubernetes;
 
@@ -68,6 +70,9 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, count: many}]}\n", "cells.standbyCells[0].count: expected a whole number, found the string \"many\"")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, spot: 'no'}]}\n", "cells.standbyCells[0].spot: expected true or false, found the string \"no\"; write it without quotes")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: 0}]}\n", "cells.standbyCells[0].dedicated: expected true or false")]
+    [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: true}]}\n", "cells.standbyCells[0].dedicated: Forbidden: Kip launches no cells on dedicated hosts")]
+    [InlineData(Local + "cells: {standbyBudgetPerHour: -0.5}\n", "cells.standbyBudgetPerHour: Invalid value: -0.5: must be dollars per hour, 0 or more")]
+    [InlineData(Local + "cells: {standbyBudgetPerHour: much}\n", "cells.standbyBudgetPerHour: expected a number, found the string \"much\"")]
     [InlineData(Local + "cells: {cloudInitFile: /no/such}\n", "provider.yaml:2: cells.cloudInitFile: Invalid value: \"/no/such\": there is no such file")]
     [InlineData(Local + "cells: {itzo: {version: []}}\n", "cells.itzo.version: expected a string, found a list")]
     [InlineData(Local + "cells: {itzo: {url: 'ftp://a/b'}}\n", "cells.itzo.url: Invalid value: \"ftp://a/b\": must be an http:// or https:// address")]
@@ -165,6 +170,7 @@ public sealed class ProviderReaderTests : IDisposable
               defaultInstanceType: t3.nano
               defaultVolumeSize: 10
               standbyCells: [{instanceType: t3.small, count: 2, spot: yes}]
+              standbyBudgetPerHour: 0.25
               itzo: {version: 1.10, url: 'https://example.com/itzo'}
               extraCIDRs: [10.1.2.3/8]
               nametag: a-tag-of-exactly-34-characters-abc
@@ -184,7 +190,8 @@ public sealed class ProviderReaderTests : IDisposable
         var cells = configuration.Cells;
         Assert.Equal(["imageIDs=ami-1", "owners=012345678901"], Sorted(cells.BootImage));
         Assert.Equal(10, cells.DefaultVolumeBytes);
-        Assert.Equal([new StandbyCells("t3.small", 2, Spot: true, Dedicated: false)], cells.StandbyCells);
+        Assert.Equal([new StandbyCells("t3.small", 2, CapacityType.Spot)], cells.StandbyCells);
+        Assert.Equal(0.25m, cells.StandbyBudgetPerHour);
         Assert.Equal(("1.10", new Uri("https://example.com/itzo")), (cells.AgentVersion, cells.AgentUrl));
         Assert.Equal("10.0.0.0/8", Assert.Single(cells.ExtraCidrs).ToString());
         Assert.Equal("a-tag-of-exactly-34-characters-abc", cells.Nametag);
@@ -197,7 +204,7 @@ public sealed class ProviderReaderTests : IDisposable
         Assert.Equal(
             [
                 "9: etcd has no effect: Kip has no etcd of its own any more",
-                "24: kubelet.pods is deprecated: write kubelet.capacity.pods",
+                "25: kubelet.pods is deprecated: write kubelet.capacity.pods",
             ],
             Warnings(configuration));
     }
