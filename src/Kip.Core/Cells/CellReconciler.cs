@@ -188,6 +188,7 @@ internal sealed partial class CellReconciler : IDisposable
         {
             try
             {
+                await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
                 var instance = await BoundedAsync(TryLaunchAsync, cancellationToken).ConfigureAwait(false);
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
                 return;
@@ -555,6 +556,7 @@ internal sealed partial class CellReconciler : IDisposable
     /// <summary>Tells an agent what is wanted of it now. Called on each new connection and on each change.</summary>
     private async Task ConveyAsync(ICellAgent agent, CancellationToken cancellationToken)
     {
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         if (Record.State == CellState.Draining)
         {
             var left = Max((Record.DrainDeadline ?? Now) - StopSlack - Now, TimeSpan.Zero);
@@ -735,18 +737,22 @@ internal sealed partial class CellReconciler : IDisposable
             await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
         }
 
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         await _context.Store.DeleteAsync(Record, cancellationToken).ConfigureAwait(false);
         _cell.SetGone();
     }
 
-    private Task<bool> TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
-        BoundedAsync(
+    private async Task TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+        await BoundedAsync(
             async ct =>
             {
                 await _context.Driver.TerminateAsync(ids, ct).ConfigureAwait(false);
                 return true;
             },
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
+    }
 
     // ---- what the steps share
 
@@ -800,6 +806,7 @@ internal sealed partial class CellReconciler : IDisposable
             changed = changed with { StateSince = Now };
         }
 
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         _cell.SetRecord(await _context.Store.UpdateAsync(changed, cancellationToken).ConfigureAwait(false));
     }
 
