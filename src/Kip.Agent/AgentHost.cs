@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Kip.Agent.CommandLine;
 using Kip.Agent.Enrolment;
+using Kip.Agent.Interruptions;
 using Kip.Agent.Logging;
 using Kip.Agent.Logs;
 using Kip.Agent.Pods;
@@ -34,6 +35,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly RuntimeVersion _version;
     private readonly RuntimeEvents _events;
     private readonly ContainerActions _actions;
+    private readonly InterruptionWatch _interruptions;
     private readonly PodWorker _worker;
     private readonly ClientCertificates _clients;
     private readonly ContainerSessions _sessions;
@@ -60,6 +62,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
         _archives = new ImageArchives(
             options.ImageArchives, options.RuntimeEndpoint, runtime, time, _loggers.CreateLogger<ImageArchives>());
         _actions = new ContainerActions(runtime, time);
+        _interruptions = new InterruptionWatch(userData.InterruptionNotices, _board, time, _loggers.CreateLogger<InterruptionWatch>());
         _worker = new PodWorker(new PodWorkerParts
         {
             Runtime = runtime,
@@ -115,6 +118,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
             _version.RunAsync(stop.Token),
             _events.RunAsync(_worker.ContainerExited, stop.Token),
             _archives.RunAsync(_board, stop.Token),
+            _interruptions.RunAsync(stop.Token),
         ];
         await WatchAsync(parts, stop);
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1), _time);
@@ -132,6 +136,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
         await (await _server).DisposeAsync();
         _sessions.Dispose();
         _actions.Dispose();
+        _interruptions.Dispose();
         _channel.Dispose();
         _identity.Dispose();
         _loggers.Dispose();

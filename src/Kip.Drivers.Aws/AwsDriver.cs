@@ -43,6 +43,7 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
             // The private address is in the answer to the launch: to wait for a change by listing is rare.
             ListInterval = TimeSpan.FromSeconds(2),
             ListDelay = TimeSpan.FromMinutes(1),
+            InterruptionNotices = new Uri("http://169.254.169.254"),
         };
         _calls = new AwsCalls(options, makeHandler);
         _network = new AwsNetworkReader(_calls, options, timeProvider);

@@ -25,6 +25,9 @@ internal sealed record UserData
 
     public required IReadOnlyList<Registry> Registries { get; init; }
 
+    /// <summary>The metadata service that knows whether the cloud takes the machine back; null when there is none.</summary>
+    public Uri? InterruptionNotices { get; init; }
+
     /// <summary>Reads the file.</summary>
     /// <exception cref="UsageException">The file cannot be read, or a member is missing or wrong.</exception>
     public static UserData Read(string path)
@@ -78,6 +81,7 @@ internal sealed record UserData
                 EnrolmentToken = Token(root),
                 Port = PortNumber(root),
                 Registries = RegistryList(root),
+                InterruptionNotices = HttpAddress(root, "interruptionNotices"),
             };
         }
     }
@@ -119,6 +123,18 @@ internal sealed record UserData
         return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var port) && port is > 0 and <= 65535
             ? port
             : throw new UsageException("port: a number from 1 to 65535 is required");
+    }
+
+    private static Uri? HttpAddress(JsonElement root, string name)
+    {
+        if (!root.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
+        {
+            return null;
+        }
+
+        return value.ValueKind == JsonValueKind.String && Uri.TryCreate(value.GetString(), UriKind.Absolute, out var address) && address.Scheme is "http" or "https"
+            ? address
+            : throw new UsageException($"{name}: an http or https address is required");
     }
 
     private static List<Registry> RegistryList(JsonElement root)

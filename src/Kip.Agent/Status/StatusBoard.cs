@@ -15,6 +15,7 @@ internal sealed class StatusBoard(TimeProvider time)
     private readonly Lock _lock = new();
     private readonly Queue<PodEvent> _events = new();
     private PodReport? _report;
+    private Interruption? _interruption;
     private PodView _view = PodView.None;
     private ulong _lastEvent;
     private TaskCompletionSource _changed = NewSignal();
@@ -69,6 +70,22 @@ internal sealed class StatusBoard(TimeProvider time)
         }
     }
 
+    /// <summary>The cloud takes the machine back.</summary>
+    /// <param name="deadline">When it is to end.</param>
+    /// <param name="message">In the cloud's words.</param>
+    public void Interrupt(DateTimeOffset deadline, string message)
+    {
+        var told = new Interruption { DeadlineUnixMs = deadline.ToUnixTimeMilliseconds(), Message = message };
+        lock (_lock)
+        {
+            if (!told.Equals(_interruption))
+            {
+                _interruption = told;
+                Signal();
+            }
+        }
+    }
+
     /// <summary>Adds an event; the oldest goes when there are too many.</summary>
     public void Event(string type, string reason, string message, string container = "")
     {
@@ -97,10 +114,11 @@ internal sealed class StatusBoard(TimeProvider time)
         ulong afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         PodReport? sent = null;
+        Interruption? interrupted = null;
         var first = true;
         while (true)
         {
-            var (report, events, changed) = Since(afterEvent);
+            var (report, events, interruption, changed) = Since(afterEvent);
             if (report is not null && !ReferenceEquals(report, sent))
             {
                 sent = report;
@@ -115,6 +133,13 @@ internal sealed class StatusBoard(TimeProvider time)
                 yield return new StatusUpdate { Event = podEvent };
             }
 
+            if (interruption is not null && !ReferenceEquals(interruption, interrupted))
+            {
+                interrupted = interruption;
+                first = false;
+                yield return new StatusUpdate { Interruption = interruption };
+            }
+
             if (first || !await ChangedWithin(changed, cancellationToken))
             {
                 first = false;
@@ -125,11 +150,11 @@ internal sealed class StatusBoard(TimeProvider time)
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private (PodReport? Report, List<PodEvent> Events, Task Changed) Since(ulong afterEvent)
+    private (PodReport? Report, List<PodEvent> Events, Interruption? Interruption, Task Changed) Since(ulong afterEvent)
     {
         lock (_lock)
         {
-            return (_report, [.. _events.Where(podEvent => podEvent.Sequence > afterEvent)], _changed.Task);
+            return (_report, [.. _events.Where(podEvent => podEvent.Sequence > afterEvent)], _interruption, _changed.Task);
         }
     }
 

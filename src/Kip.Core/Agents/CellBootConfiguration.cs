@@ -30,6 +30,12 @@ public sealed record CellBootConfiguration
     /// <summary>How the cell reaches registries that need more than a name.</summary>
     public IReadOnlyList<RegistryConfiguration>? Registries { get; init; }
 
+    /// <summary>
+    /// Where the cell asks whether the cloud takes it back: a metadata service of EC2's kind (version 2), such as
+    /// <c>http://169.254.169.254</c>. Null when it need not ask.
+    /// </summary>
+    public Uri? InterruptionNotices { get; init; }
+
     /// <summary>The JSON text.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, AgentsJsonContext.Default.CellBootConfiguration);
 }

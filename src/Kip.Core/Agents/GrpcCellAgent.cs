@@ -213,6 +213,10 @@ internal sealed class GrpcCellAgent : ICellAgent
                     throw new AgentException(AgentErrorKind.Failed, $"the agent of {_cellId} sent a status that is not a PodStatus: {e.Message}", e);
                 }
 
+            case StatusUpdate.UpdateOneofCase.Interruption:
+                return new AgentUpdate(
+                    null, null, new AgentInterruption(DateTimeOffset.FromUnixTimeMilliseconds(update.Interruption.DeadlineUnixMs), update.Interruption.Message));
+
             case StatusUpdate.UpdateOneofCase.Event:
                 var happened = update.Event;
                 return new AgentUpdate(null, new AgentEvent(

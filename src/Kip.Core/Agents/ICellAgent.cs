@@ -120,10 +120,16 @@ public sealed record RegistryCredential(string Registry, string Username, string
     public override string ToString() => $"{Registry} as {Username}";
 }
 
-/// <summary>One message of <see cref="ICellAgent.WatchAsync"/>; exactly one of status and event is set, or neither for a heartbeat.</summary>
+/// <summary>One message of <see cref="ICellAgent.WatchAsync"/>; at most one of its parts is set, none for a heartbeat.</summary>
 /// <param name="Status">The pod's status as it is now.</param>
 /// <param name="Event">Something that happened.</param>
-public sealed record AgentUpdate(PodStatus? Status, AgentEvent? Event);
+/// <param name="Interruption">The cloud takes the cell back.</param>
+public sealed record AgentUpdate(PodStatus? Status, AgentEvent? Event, AgentInterruption? Interruption = null);
+
+/// <summary>The cloud has told a cell that it takes it back, as spot capacity is.</summary>
+/// <param name="Deadline">When the instance is to end.</param>
+/// <param name="Message">In the cloud's words.</param>
+public sealed record AgentInterruption(DateTimeOffset Deadline, string Message);
 
 /// <summary>Something that happened to the pod on its cell, as a kubelet would record it.</summary>
 /// <param name="Sequence">Grows by one with each event of one agent process.</param>

@@ -28,10 +28,11 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly ConcurrentDictionary<string, DateTimeOffset> _orphansSeen = new(StringComparer.Ordinal);
     private HashSet<string> _straysSeen = [];
     private readonly CancellationTokenSource _lifetime = new();
-    private readonly SemaphoreSlim _catalogTurn = new(1);
+    private readonly Lock _lock = new();
     private readonly List<Task> _loops = [];
     private int _disposed;
-    private (DateTimeOffset Read, InstanceCatalog Catalog)? _catalog;
+    private Task<InstanceCatalog>? _catalog;
+    private DateTimeOffset _catalogRead;
 
     /// <summary>Makes a manager; <see cref="StartAsync(CancellationToken)"/> sets it to work.</summary>
     public CellManager(
@@ -100,6 +101,7 @@ public sealed partial class CellManager : IAsyncDisposable
             await TakeUpAsync(record, cancellationToken).ConfigureAwait(false);
         }
 
+        _loops.Add(GetCatalogAsync(_lifetime.Token)); // the first pod need not wait for it; if it cannot be read, it will hear why
         _loops.Add(_context.Watcher.RunAsync(_lifetime.Token));
         _loops.Add(CollectOrphansAsync(_lifetime.Token));
         _loops.Add(_standby.RunAsync(_lifetime.Token));
@@ -215,7 +217,6 @@ public sealed partial class CellManager : IAsyncDisposable
         await _lifetime.CancelAsync().ConfigureAwait(false);
         var running = _loops.Concat(Attended.Select(static e => e.Running)).ToList();
         await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        _catalogTurn.Dispose();
         _lifetime.Dispose();
     }
 
@@ -420,22 +421,45 @@ public sealed partial class CellManager : IAsyncDisposable
         }
     }
 
-    private async Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
+    // One that has grown old serves until there is a newer one: no pod waits for prices.
+    private Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
     {
-        await _catalogTurn.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
+        lock (_lock)
         {
-            if (_catalog is not { } known || _context.Time.GetUtcNow() - known.Read > CatalogLifetime)
+            var now = _context.Time.GetUtcNow();
+            if (_catalog is null or { IsFaulted: true } or { IsCanceled: true })
             {
-                known = (_context.Time.GetUtcNow(), await _context.Driver.GetCatalogAsync(cancellationToken).ConfigureAwait(false));
-                _catalog = known;
+                (_catalog, _catalogRead) = (ReadCatalogAsync(), now);
+            }
+            else if (_catalog.IsCompletedSuccessfully && now - _catalogRead > CatalogLifetime)
+            {
+                _catalogRead = now;
+                _ = RefreshCatalogAsync(); // it tells of its own failure
             }
 
-            return known.Catalog;
+            return _catalog.WaitAsync(cancellationToken);
         }
-        finally
+    }
+
+    private async Task<InstanceCatalog> ReadCatalogAsync()
+    {
+        await Task.Yield();
+        return await _context.Driver.GetCatalogAsync(_lifetime.Token).ConfigureAwait(false);
+    }
+
+    private async Task RefreshCatalogAsync()
+    {
+        try
         {
-            _catalogTurn.Release();
+            var fresh = await ReadCatalogAsync().ConfigureAwait(false);
+            lock (_lock)
+            {
+                _catalog = Task.FromResult(fresh);
+            }
+        }
+        catch (Exception e)
+        {
+            LogCatalogOld(CatalogLifetime, e.Message); // whatever it was, the old one does for as long again
         }
     }
 
@@ -497,7 +521,10 @@ public sealed partial class CellManager : IAsyncDisposable
     [LoggerMessage(41, LogLevel.Warning, "Looking for instances in no record failed: {Problem}")]
     private partial void LogCollectFailed(string problem);
 
-    [LoggerMessage(43, LogLevel.Warning, "{CellId} is {State} and nobody attends it: an earlier host wrote its record late; it is taken up")]
+    [LoggerMessage(43, LogLevel.Warning, "The catalog is older than {Age} and a newer one cannot be read: {Problem}")]
+    private partial void LogCatalogOld(TimeSpan age, string problem);
+
+    [LoggerMessage(46, LogLevel.Warning, "{CellId} is {State} and nobody attends it: an earlier host wrote its record late; it is taken up")]
     private partial void LogStray(string cellId, CellState state);
 
     [LoggerMessage(44, LogLevel.Warning, "{CellId} is ended: its pod {Pod} has {Other}")]

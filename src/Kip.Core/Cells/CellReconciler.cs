@@ -1,3 +1,4 @@
+using System.Globalization;
 using Kip.Agents;
 using Kip.Drivers;
 using Kip.Kubernetes;
@@ -138,6 +139,12 @@ internal sealed partial class CellReconciler : IDisposable
             status = Lost(reason, message);
         }
 
+        if (Record.Reason == CellRecord.SpotInterrupted)
+        {
+            (reason, message) = (CellRecord.SpotInterrupted, Record.Message!);
+            status = Interrupted(status, message);
+        }
+
         _cell.SetStatus(status);
         if (served)
         {
@@ -238,6 +245,7 @@ internal sealed partial class CellReconciler : IDisposable
             ControllerCa = _context.Options.ControllerCa,
             EnrolmentToken = _context.Agents.GetEnrolmentToken(record),
             Registries = _context.Options.Registries,
+            InterruptionNotices = record.CapacityType == CapacityType.Spot ? _context.Driver.Description.InterruptionNotices : null,
         };
         return await _context.Driver.LaunchAsync(
             new LaunchRequest
@@ -539,6 +547,11 @@ internal sealed partial class CellReconciler : IDisposable
 
                     _cell.SetStatus(status);
                 }
+
+                if (update.Interruption is { } interruption)
+                {
+                    await InterruptAsync(interruption, cancellationToken).ConfigureAwait(false);
+                }
             }
         }
         catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
@@ -602,7 +615,21 @@ internal sealed partial class CellReconciler : IDisposable
 
     // ---- stop
 
-    private async Task StopPodAsync(TimeSpan? gracePeriod, CancellationToken cancellationToken)
+    private Task StopPodAsync(TimeSpan? gracePeriod, CancellationToken cancellationToken) => DrainAsync(gracePeriod, null, cancellationToken);
+
+    /// <summary>The cloud takes the cell back: the pod is stopped while there is time. A cell that waits for one ends.</summary>
+    private async Task InterruptAsync(AgentInterruption interruption, CancellationToken cancellationToken)
+    {
+        if (Record.Reason is null)
+        {
+            LogInterrupted(Record.Id, interruption.Deadline, interruption.Message);
+            // Who is to replace it should not have the next one taken back too.
+            _context.Refusals.Add(DriverErrorKind.OutOfCapacity, Record.InstanceType, Record.Zone, Record.CapacityType);
+            await DrainAsync(null, interruption, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task DrainAsync(TimeSpan? gracePeriod, AgentInterruption? interruption, CancellationToken cancellationToken)
     {
         var grace = gracePeriod ?? (_cell.Assignment?.Pod.Spec.TerminationGracePeriodSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultGrace);
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -619,14 +646,19 @@ internal sealed partial class CellReconciler : IDisposable
                 return;
             }
 
-            var deadline = Now + grace + StopSlack;
-            if (Record.DrainDeadline is { } earlier && earlier < deadline)
-            {
-                deadline = earlier;
-            }
-
+            var deadline = Min(Now + grace + StopSlack, Min(Record.DrainDeadline, interruption?.Deadline));
             _overdue.CancelAfter(Max(deadline - Now, TimeSpan.Zero));
-            await StoreAsync(Record with { State = CellState.Draining, DrainDeadline = deadline }, cancellationToken).ConfigureAwait(false);
+            var draining = Record with { State = CellState.Draining, DrainDeadline = deadline };
+            await StoreAsync(
+                interruption is null
+                    ? draining
+                    : draining with
+                    {
+                        Reason = CellRecord.SpotInterrupted,
+                        Message = string.Create(
+                            CultureInfo.InvariantCulture, $"the cloud takes the cell back at {interruption.Deadline.UtcDateTime:HH:mm:ss} UTC: {interruption.Message}"),
+                    },
+                cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -673,7 +705,7 @@ internal sealed partial class CellReconciler : IDisposable
             {
                 await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
             }
-            catch (AgentException e) when (e.Kind == AgentErrorKind.Unavailable)
+            catch (Exception e) when (e is AgentException { Kind: AgentErrorKind.Unavailable } or ObjectDisposedException)
             {
                 LogConnectionLost(Record.Id, e.Message);
             }
@@ -768,6 +800,26 @@ internal sealed partial class CellReconciler : IDisposable
         return status;
     }
 
+    // As a kubelet does it whose node shuts down: what has succeeded has, all else has failed, and the condition says that it was not the pod's fault.
+    private static PodStatus Interrupted(PodStatus ended, string message)
+    {
+        if (ended.Phase == PodPhase.Succeeded)
+        {
+            return ended;
+        }
+
+        var status = KubernetesJson.Clone(ended);
+        status.Phase = PodPhase.Failed;
+        status.Reason = CellRecord.SpotInterrupted;
+        status.Message = message;
+        status.Conditions =
+        [
+            .. (status.Conditions ?? []).Where(static c => c.Type != PodConditionType.DisruptionTarget),
+            new PodCondition { Type = PodConditionType.DisruptionTarget, Status = "True", Reason = "TerminationByKubelet", Message = message },
+        ];
+        return status;
+    }
+
     private async Task<T> BoundedAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
     {
         using var timeout = new CancellationTokenSource(_context.Options.CloudCallTimeout, _context.Time);
@@ -814,6 +866,10 @@ internal sealed partial class CellReconciler : IDisposable
 
     private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
 
+    private static DateTimeOffset Min(DateTimeOffset one, DateTimeOffset? other) => other < one ? other.Value : one;
+
+    private static DateTimeOffset? Min(DateTimeOffset? one, DateTimeOffset? other) => one is { } known ? Min(known, other) : other;
+
     private static TimeSpan Max(TimeSpan left, TimeSpan right) => left > right ? left : right;
 
     [LoggerMessage(1, LogLevel.Error, "{CellId}: unexpected failure, tried again in {Pause}")]
@@ -833,6 +889,9 @@ internal sealed partial class CellReconciler : IDisposable
 
     [LoggerMessage(6, LogLevel.Information, "{CellId}: connection to the agent lost: {Problem}")]
     private partial void LogConnectionLost(string cellId, string problem);
+
+    [LoggerMessage(8, LogLevel.Warning, "{CellId} is taken back by the cloud at {Deadline}: {Detail}")]
+    private partial void LogInterrupted(string cellId, DateTimeOffset deadline, string detail);
 
     [LoggerMessage(7, LogLevel.Warning, "{CellId}: termination failed ({Problem}); tried again in {Pause}")]
     private partial void LogTerminateRetry(string cellId, string problem, TimeSpan pause);

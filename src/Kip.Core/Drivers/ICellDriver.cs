@@ -61,4 +61,10 @@ public sealed record DriverDescription(string Name, string Region, string Contro
 
     /// <summary>How long after a launch the instance may still be missing from the list. Zero where the list is always true. Default 30 s.</summary>
     public TimeSpan ListDelay { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// The metadata service, of EC2's kind, where spot instances learn that they are taken back; null where there is none. See
+    /// <see cref="Agents.CellBootConfiguration.InterruptionNotices"/>.
+    /// </summary>
+    public Uri? InterruptionNotices { get; init; }
 }

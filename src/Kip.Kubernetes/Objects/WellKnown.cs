@@ -62,4 +62,7 @@ public static class PodConditionType
 
     /// <summary>The pod is ready to serve.</summary>
     public const string Ready = "Ready";
+
+    /// <summary>The pod is ended by what runs it, and not for its own fault: policies of jobs look for it.</summary>
+    public const string DisruptionTarget = "DisruptionTarget";
 }

@@ -346,7 +346,7 @@ internal sealed partial class PodController : IAsyncDisposable
         try
         {
             using var late = _time.CreateTimer(_ => TellOfBoot(tracked, cell), null, QuietStart, Timeout.InfiniteTimeSpan);
-            var following = FollowAsync(tracked, cell);
+            var following = FollowAsync(key, tracked, cell);
             var status = await cell.PodEnded.WaitAsync(_lifetime.Token).ConfigureAwait(false);
             var started = cell.Record.ClaimedAt is not null;
             var stopped = cell.Record.Reason == "Stopped";
@@ -377,7 +377,7 @@ internal sealed partial class PodController : IAsyncDisposable
         }
     }
 
-    private async Task FollowAsync(TrackedPod tracked, Cell cell)
+    private async Task FollowAsync(ObjectKey key, TrackedPod tracked, Cell cell)
     {
         // An agent tells a new host all it still has.
         var told = cell.Record.ClaimedAt is null ? null : ToldUntil;
@@ -393,6 +393,9 @@ internal sealed partial class PodController : IAsyncDisposable
                 case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < told):
                     _events.FromCell(tracked.Reference, happened);
                     break;
+                case CellUpdateKind.State when update.Cell is { State: CellState.Draining, Reason: CellRecord.SpotInterrupted }:
+                    await ReplaceAsync(key, tracked, update.Cell).ConfigureAwait(false);
+                    break;
                 case CellUpdateKind.State when update.Cell.Pod is null:
                     waited = true;
                     break;
@@ -407,6 +410,35 @@ internal sealed partial class PodController : IAsyncDisposable
                 default:
                     break;
             }
+        }
+    }
+
+    /// <summary>
+    /// Tells of a cell that the cloud takes back. A pod that a controller looks after is deleted, with what time is left as its grace: the
+    /// controller makes another one at once, instead of when this one has ended.
+    /// </summary>
+    private async Task ReplaceAsync(ObjectKey key, TrackedPod tracked, CellRecord cell)
+    {
+        var isReplaced = tracked.Pod is { Metadata.DeletionTimestamp: null } pod && (pod.Metadata.OwnerReferences ?? []).Exists(static o => o.Controller == true);
+        _events.Warning(
+            tracked.Reference, CellRecord.SpotInterrupted, $"{cell.Message}; the pod is stopped{(isReplaced ? " and deleted, for its controller to replace it now" : "")}");
+        if (!isReplaced)
+        {
+            return;
+        }
+
+        try
+        {
+            var left = cell.DrainDeadline - _time.GetUtcNow() ?? TimeSpan.Zero;
+            await _client.DeleteAsync(
+                Resources.Pods,
+                key,
+                new DeleteOptions { GracePeriod = left > TimeSpan.FromSeconds(1) ? left : TimeSpan.FromSeconds(1), Uid = tracked.Reference.Uid },
+                _lifetime.Token).ConfigureAwait(false);
+        }
+        catch (KubernetesApiException e)
+        {
+            LogNotReplaced(tracked.Reference, e.Message); // it fails when it has ended, and is replaced then
         }
     }
 
@@ -426,6 +458,9 @@ internal sealed partial class PodController : IAsyncDisposable
 
     [LoggerMessage(50, LogLevel.Information, "Pod {Pod} was deleted at the API server; its cell is ended")]
     private partial void LogDeleted(PodReference pod);
+
+    [LoggerMessage(52, LogLevel.Warning, "Pod {Pod}, whose cell is taken back, could not be deleted ahead of its end: {Problem}")]
+    private partial void LogNotReplaced(PodReference pod, string problem);
 
     [LoggerMessage(51, LogLevel.Error, "Pod {Pod}: unexpected failure")]
     private partial void LogUnexpected(Exception exception, PodReference pod);

@@ -11,9 +11,10 @@ public sealed class UserDataTests
     [Fact]
     public void Parse_OfWhatTheControllerWrites_ReadsAll()
     {
-        var data = Parse(Valid().Replace("}", """, "port":7000,"registries":[{"registry":"r.test:5000","mirrors":["http://r.test:5000"],"insecureSkipVerify":true}]}""", StringComparison.Ordinal));
+        var data = Parse(Valid().Replace("}", """, "port":7000,"interruptionNotices":"http://169.254.169.254","registries":[{"registry":"r.test:5000","mirrors":["http://r.test:5000"],"insecureSkipVerify":true}]}""", StringComparison.Ordinal));
 
         Assert.Equal(("c", 7000, 32), (data.CellId, data.Port, data.EnrolmentToken.Length));
+        Assert.Equal("http://169.254.169.254/", data.InterruptionNotices?.AbsoluteUri);
         var registry = Assert.Single(data.Registries);
         Assert.Equal(("r.test:5000", "http://r.test:5000/", true), (registry.Host, registry.Mirrors[0].AbsoluteUri, registry.InsecureSkipVerify));
     }
@@ -28,6 +29,8 @@ public sealed class UserDataTests
 
     [Theory]
     [InlineData("\"port\":0", "port: a number from 1 to 65535 is required")]
+    [InlineData("\"interruptionNotices\":\"169.254.169.254\"", "interruptionNotices: an http or https address is required")]
+    [InlineData("\"interruptionNotices\":7", "interruptionNotices: an http or https address is required")]
     [InlineData("\"registries\":[{\"registry\":\"a/b\"}]", "registries[0].registry: 'a/b' is not a host or host:port")]
     [InlineData("\"registries\":[{\"registry\":\"a\",\"mirrors\":[\"ftp://x\"]}]", "registries[0].mirrors[0]: an http or https address is required")]
     public void Parse_OfABadMember_NamesIt(string member, string message) =>

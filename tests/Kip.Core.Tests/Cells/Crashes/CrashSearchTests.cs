@@ -1,0 +1,214 @@
+using System.Collections.Concurrent;
+using Kip.Cells;
+using Kip.Drivers;
+using Kip.Kubernetes.Objects;
+using Kip.Testing;
+using Xunit.Abstractions;
+
+namespace Kip.Core.Tests.Cells.Crashes;
+
+/// <summary>
+/// Kills the controller at every call that it makes to store, cloud and agents, in stories that take it through all it does, and looks
+/// whether the next process brings everything to its end: no instance left, no pod twice, no status lost, nothing stuck.
+/// </summary>
+public class CrashSearchTests(ITestOutputHelper output)
+{
+    private static readonly Story[] Stories =
+    [
+        new("one pod runs to its end", [new("a", Runs: 30)]),
+        new("one pod is deleted while its cell boots", [new("a", Runs: 3000, DeletedAt: 1.5)]),
+        new("one pod is deleted while it runs", [new("a", Runs: 3000, DeletedAt: 20)]),
+        new("pods come one after the other", [new("a", Runs: 10), new("b", At: 3, Runs: 15), new("c", At: 9, Runs: 5)]),
+        new("pods take standby cells", [new("a", At: 10, Runs: 20), new("b", At: 10, Runs: 25), new("c", At: 11, Runs: 5)]) { Standby = 2 },
+        new("pods take standby cells that still boot", [new("a", At: 1, Runs: 20), new("b", At: 2, Runs: 3000, DeletedAt: 30)]) { Standby = 2 },
+        new("the cheapest type is not to be had", [new("a", Runs: 10), new("b", At: 1, Runs: 10)]) { SoldOut = true },
+        new("answers of the cloud are lost", [new("a", Runs: 10), new("b", At: 2, Runs: 10)])
+        {
+            Faults = call => call.Action is CloudAction.Launch or CloudAction.Terminate ? CloudFault.LostAnswer : null,
+        },
+        new("instances die", [new("a", Runs: 3000), new("b", Runs: 30)]) { DiesAfter = TimeSpan.FromSeconds(12) },
+    ];
+
+    [Fact]
+    public async Task Controller_KilledAtEveryCall_LosesNothing_DoublesNothing_LeavesNothing()
+    {
+        var points = new ConcurrentDictionary<string, byte>();
+        var runs = Stories.SelectMany(static _ => Enum.GetValues<Death>(), static (story, death) => (Story: story, Death: death)).ToList();
+        await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (run, _) =>
+        {
+            for (var call = 0; await RunAndDieAsync(run.Story, call, run.Death) is { } point; call++)
+            {
+                points.TryAdd($"{run.Story.Name}: {point}, {run.Death}", 0);
+            }
+        });
+
+        foreach (var byStory in points.Keys.GroupBy(static p => p[..p.IndexOf(':', StringComparison.Ordinal)]))
+        {
+            output.WriteLine($"{byStory.Key}: killed at {byStory.Count()} points");
+        }
+
+        output.WriteLine($"{points.Count} points in all");
+        Assert.InRange(points.Count, 1000, int.MaxValue);
+    }
+
+    /// <summary>Where the controller was killed; null when it lived to the end of the story.</summary>
+    private static async Task<string?> RunAndDieAsync(Story story, int call, Death death)
+    {
+        await using var bench = await Bench.CreateAsync(story.Cloud());
+        if (story.SoldOut)
+        {
+            bench.Cloud.SetCapacity("sim.nano", "sim-1a", CapacityType.OnDemand, 0);
+        }
+
+        using var process = new MortalProcess(call, death, bench.Clock);
+        var owner = new Owner(story, bench);
+        var what = $"{story.Name}, killed at call {call}, {death}";
+        try
+        {
+            await bench.RunAsync(async () =>
+            {
+                var first = await bench.StartAsync(
+                    driver: d => new MortalDriver(d, process),
+                    store: s => new MortalStore(s, process),
+                    agents: a => new MortalConnector(a, process),
+                    options: o => owner.Options(o, story.Standby));
+                var told = owner.TellAsync(first, process.Token);
+                await Task.WhenAny(process.Died, told);
+                var disposing = first.DisposeAsync();
+                process.Bury();
+                await disposing;
+                await told.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+                var second = await bench.StartAsync(options: o => owner.Options(o, standby: 0));
+                await owner.TellAsync(second, CancellationToken.None);
+                await process.Sent;
+                await bench.Clock.AdvanceUntilAsync(() => !bench.Alive.Any());
+                await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(1));
+
+                owner.AssertAllTold();
+                await bench.AssertNothingLeftAsync();
+            });
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            throw new InvalidOperationException($"{what} ({process.Point}): {e.Message}", e);
+        }
+
+        return process.Point;
+    }
+
+    private sealed record PodStory(string Name, double At = 0, double Runs = 10, double? DeletedAt = null)
+    {
+        public string Uid => $"uid-{Name}";
+    }
+
+    private sealed record Story(string Name, IReadOnlyList<PodStory> Pods)
+    {
+        public int Standby { get; init; }
+
+        public bool SoldOut { get; init; }
+
+        public Func<CloudCall, CloudFault?>? Faults { get; init; }
+
+        public TimeSpan? DiesAfter { get; init; }
+
+        public SimulatedCloudOptions Cloud()
+        {
+            var launches = 0;
+            var lost = new HashSet<string>();
+            return new SimulatedCloudOptions
+            {
+                Script = pod => PodScript.RunsFor(TimeSpan.FromSeconds(Pods.Single(p => p.Uid == pod.Metadata.Uid).Runs), exitCode: 7),
+                Plan = _ => new InstancePlan { DiesAfter = Interlocked.Increment(ref launches) == 1 ? DiesAfter : null },
+                // Each wish goes wrong once.
+                Faults = Faults is { } faults
+                    ? call =>
+                    {
+                        var key = call.Request?.LaunchToken ?? string.Join(',', call.InstanceIds);
+                        lock (lost)
+                        {
+                            return faults(call) is { } fault && lost.Add($"{call.Action} {key}") ? fault : null;
+                        }
+                    }
+                    : null,
+            };
+        }
+    }
+
+    /// <summary>What an API server and its users are to the controller: it knows the pods, and what became of them, over all processes.</summary>
+    private sealed class Owner(Story story, Bench bench)
+    {
+        private readonly ConcurrentDictionary<string, PodStatus> _told = new();
+
+        public CellManagerOptions Options(CellManagerOptions options, int standby) => options with
+        {
+            StandbyCells = standby > 0 ? [new StandbyCells("sim.nano", standby)] : [],
+            BeforeForgotten = (cell, _) =>
+            {
+                if (cell.Record is { ClaimedAt: not null, FinalStatus: { } final })
+                {
+                    _told[cell.Pod.Uid] = final;
+                }
+
+                return Task.CompletedTask;
+            },
+        };
+
+        public Task TellAsync(CellManager manager, CancellationToken process) => Task.WhenAll(story.Pods.Select(pod => TellAsync(pod, manager, process)));
+
+        public void AssertAllTold()
+        {
+            foreach (var pod in story.Pods)
+            {
+                var ran = bench.Cloud.Instances.Count(i => i.PodUid == pod.Uid);
+                if (_told.TryGetValue(pod.Uid, out var status))
+                {
+                    Assert.True(
+                        pod.DeletedAt is not null || story.DiesAfter is not null || status.ContainerStatuses?[0].State?.Terminated?.ExitCode == 7,
+                        $"pod {pod.Name} ended as {status.Phase} ({status.Reason}: {status.Message})");
+                    Assert.Equal(1, ran);
+                }
+                else
+                {
+                    Assert.True(pod.DeletedAt is not null, $"nothing is known of how pod {pod.Name} ended");
+                }
+            }
+        }
+
+        private async Task TellAsync(PodStory pod, CellManager manager, CancellationToken process)
+        {
+            await UntilAsync(pod.At, process);
+            while (!_told.ContainsKey(pod.Uid))
+            {
+                if (IsPast(pod.DeletedAt) && manager.Find(pod.Uid) is null)
+                {
+                    return; // it was deleted before it had a cell
+                }
+
+                var cell = manager.Find(pod.Uid) is { Record.State: >= CellState.Terminating } ending
+                    ? ending
+                    : await manager.RunPodAsync(Bench.NewPod(pod.Name), process);
+                var deleting = pod.DeletedAt is { } at ? DeleteAsync(cell, at, process) : Task.CompletedTask;
+                await cell.Gone.WaitAsync(process);
+                await deleting;
+            }
+        }
+
+        private async Task DeleteAsync(Cell cell, double at, CancellationToken process)
+        {
+            await Task.WhenAny(UntilAsync(at, process), cell.Gone);
+            if (!cell.Gone.IsCompleted)
+            {
+                await cell.StopPodAsync(TimeSpan.FromSeconds(5), process);
+            }
+        }
+
+        private bool IsPast(double? seconds) => seconds is { } s && bench.Clock.Elapsed >= TimeSpan.FromSeconds(s);
+
+        private Task UntilAsync(double seconds, CancellationToken cancellationToken)
+        {
+            var left = TimeSpan.FromSeconds(seconds) - bench.Clock.Elapsed;
+            return left > TimeSpan.Zero ? Task.Delay(left, bench.Clock, cancellationToken) : Task.CompletedTask;
+        }
+    }
+}

@@ -1,0 +1,181 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Kip.Agents;
+using Kip.Cells;
+using Kip.Drivers;
+using Kip.Sizing;
+
+namespace Kip.Core.Tests.Cells.Crashes;
+
+/// <summary>When, at the call at which it dies, a process does so.</summary>
+internal enum Death
+{
+    BeforeTheCall,
+
+    /// <summary>The call has taken effect; nobody heard its answer.</summary>
+    AfterItsEffect,
+
+    /// <summary>The call is on its way: it takes effect when the next process is at work already. What is stored on the machine itself is not.</summary>
+    BeforeItsEffect,
+}
+
+/// <summary>A process that dies at its n-th call: nothing that it does after it has any effect, and no call returns to it.</summary>
+/// <param name="number">At which call, from 0.</param>
+/// <param name="death">How.</param>
+/// <param name="clock">Of the calls that are on their way.</param>
+internal sealed class MortalProcess(int number, Death death, TimeProvider clock) : IDisposable
+{
+    private static readonly TimeSpan OnItsWay = TimeSpan.FromSeconds(3);
+
+    private readonly TaskCompletionSource _buried = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _died = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _end = new();
+    private readonly ConcurrentDictionary<string, int> _made = new();
+    private int _calls;
+
+    public Task Died => _died.Task;
+
+    public bool IsDead => Volatile.Read(ref _calls) > number;
+
+    public CancellationToken Token => _end.Token;
+
+    /// <summary>The call at which it died, and how often it had been made.</summary>
+    public string? Point { get; private set; }
+
+    /// <summary>What it had sent; completes when that has taken effect.</summary>
+    public Task Sent { get; private set; } = Task.CompletedTask;
+
+    public void Dispose()
+    {
+        Bury();
+        _end.Dispose();
+    }
+
+    public void Bury()
+    {
+        _end.Cancel();
+        _buried.TrySetResult();
+    }
+
+    /// <param name="name">What is called, and for what.</param>
+    /// <param name="call">The call.</param>
+    /// <param name="isRemote">Whether it may be on its way when the process is dead.</param>
+    public async Task<T> CallAsync<T>(string name, Func<Task<T>> call, bool isRemote = true)
+    {
+        var mine = Interlocked.Increment(ref _calls) - 1;
+        var times = _made.AddOrUpdate(name, 1, static (_, n) => n + 1);
+        if (mine == number)
+        {
+            Point = $"{name} #{times}";
+            if (death == Death.BeforeItsEffect && isRemote)
+            {
+                Sent = SendAsync(call);
+            }
+        }
+
+        if (mine > number || (mine == number && death != Death.AfterItsEffect))
+        {
+            await DieAsync();
+        }
+
+        var result = await call();
+        if (IsDead)
+        {
+            await DieAsync();
+        }
+
+        return result;
+    }
+
+    public Task<bool> CallAsync(string name, Func<Task> call, bool isRemote = true) => CallAsync(
+        name,
+        async () =>
+        {
+            await call();
+            return true;
+        },
+        isRemote);
+
+    private async Task SendAsync<T>(Func<Task<T>> call)
+    {
+        await Task.Delay(OnItsWay, clock);
+        try
+        {
+            await call();
+        }
+        catch (Exception e) when (e is DriverException or AgentException or ObjectDisposedException or OperationCanceledException)
+        {
+            // Nobody is left to hear of it.
+        }
+    }
+
+    private async Task DieAsync()
+    {
+        _died.TrySetResult();
+        await _buried.Task;
+        throw new OperationCanceledException("the process is dead");
+    }
+}
+
+internal sealed class MortalDriver(ICellDriver inner, MortalProcess process) : ICellDriver
+{
+    public DriverDescription Description => inner.Description;
+
+    public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => process.CallAsync("catalog", () => inner.GetCatalogAsync(cancellationToken));
+
+    public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => process.CallAsync("image", () => inner.ResolveImageAsync(reference, cancellationToken));
+
+    public Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken) => process.CallAsync($"launch {request.InstanceType}", () => inner.LaunchAsync(request, process.IsDead ? default : cancellationToken));
+
+    public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => process.CallAsync("list", () => inner.ListAsync(cancellationToken));
+
+    public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken) => process.CallAsync($"terminate {instanceIds.Count}", () => inner.TerminateAsync(instanceIds, process.IsDead ? default : cancellationToken));
+}
+
+internal sealed class MortalStore(ICellStore inner, MortalProcess process) : ICellStore
+{
+    public Task<IReadOnlyList<CellRecord>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
+
+    public Task<CellRecord> AddAsync(CellRecord record, CancellationToken cancellationToken) => process.CallAsync($"add {record.Pod?.Name}", () => inner.AddAsync(record, cancellationToken), isRemote: false);
+
+    public Task<CellRecord> UpdateAsync(CellRecord record, CancellationToken cancellationToken) => process.CallAsync($"update {record.Pod?.Name} {record.State}", () => inner.UpdateAsync(record, cancellationToken), isRemote: false);
+
+    public Task DeleteAsync(CellRecord record, CancellationToken cancellationToken) => process.CallAsync("delete", () => inner.DeleteAsync(record, cancellationToken), isRemote: false);
+}
+
+internal sealed class MortalConnector(ICellAgentConnector inner, MortalProcess process) : ICellAgentConnector
+{
+    public string GetEnrolmentToken(CellRecord cell) => inner.GetEnrolmentToken(cell);
+
+    public async Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken) =>
+        new MortalAgent(await process.CallAsync($"connect {cell.Pod?.Name} {cell.State}", () => inner.ConnectAsync(cell, onStep, cancellationToken)), process);
+}
+
+internal sealed class MortalAgent(ICellAgent inner, MortalProcess process) : ICellAgent
+{
+    public string Instance => inner.Instance;
+
+    public Task ApplyPodAsync(PodAssignment assignment, CancellationToken cancellationToken) => process.CallAsync($"apply {assignment.Pod.Metadata.Name}", () => inner.ApplyPodAsync(assignment, process.IsDead ? default : cancellationToken));
+
+    public Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken) => process.CallAsync($"stop {podUid}", () => inner.StopPodAsync(podUid, gracePeriod, process.IsDead ? default : cancellationToken));
+
+    public async IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var update in inner.WatchAsync(afterEvent, cancellationToken))
+        {
+            yield return await process.CallAsync("update of status", () => Task.FromResult(update));
+        }
+    }
+
+    public IAsyncEnumerable<LogEntry> ReadLogsAsync(string podUid, LogQuery query, CancellationToken cancellationToken) => inner.ReadLogsAsync(podUid, query, cancellationToken);
+
+    public Task<IContainerSession> ExecAsync(string podUid, ExecRequest request, CancellationToken cancellationToken) => inner.ExecAsync(podUid, request, cancellationToken);
+
+    public Task<IContainerSession> AttachAsync(string podUid, AttachRequest request, CancellationToken cancellationToken) => inner.AttachAsync(podUid, request, cancellationToken);
+
+    public Task<IPortConnection> ForwardPortAsync(string podUid, int port, CancellationToken cancellationToken) => inner.ForwardPortAsync(podUid, port, cancellationToken);
+
+    public Task<PodStatistics> GetStatisticsAsync(CancellationToken cancellationToken) => inner.GetStatisticsAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}
