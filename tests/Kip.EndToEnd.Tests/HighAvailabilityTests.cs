@@ -10,6 +10,22 @@ public sealed class HighAvailabilityTests(SharedControlPlane cluster, ITestOutpu
 {
     private const string Waits = "is looked after by another host";
 
+    private string _kubeconfig = "";
+
+    // Of the service account that deploy/rbac.yaml makes, so that every test shows that it has all it needs.
+    private protected override string HostKubeconfig => _kubeconfig;
+
+    public override async Task InitializeAsync()
+    {
+        await base.InitializeAsync();
+        if (ControlPlane.Missing() is null)
+        {
+            await Plane.KubectlAsync("apply", "-f", Path.Combine(Repository.Root, "deploy", "rbac.yaml"));
+            _kubeconfig = await Plane.KubeconfigForAsync("system:serviceaccount:kip:kip", "system:serviceaccounts");
+            await Plane.KubectlAsync("--kubeconfig", _kubeconfig, "config", "set-context", "--current", "--namespace=kip");
+        }
+    }
+
     public override async Task DisposeAsync()
     {
         if (ControlPlane.Missing() is null && Kip.Instances.Count > 0)

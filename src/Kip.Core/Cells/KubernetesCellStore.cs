@@ -9,6 +9,7 @@ namespace Kip.Cells;
 /// <summary>
 /// Cell records as <c>Cell</c> objects of an API server, which hosts on many machines can share. While the API server is away, calls wait
 /// for it. A call whose answer was lost is settled by looking whether it took effect.
+/// Cancellation ends the waiting and the repetitions, not a write that is under way.
 /// </summary>
 public sealed partial class KubernetesCellStore : ICellStore
 {
@@ -51,7 +52,7 @@ public sealed partial class KubernetesCellStore : ICellStore
         return WriteAsync(
             "create",
             wanted,
-            () => _client.CreateAsync(CellObject.Resource, wanted, cancellationToken),
+            () => _client.CreateAsync(CellObject.Resource, wanted, CancellationToken.None),
             static e => e.IsAlreadyExists,
             $"there is a cell {record.Id} already{(record.Pod is { } pod ? $", for pod {pod} ({pod.Uid}) or another" : "")}",
             cancellationToken);
@@ -66,7 +67,7 @@ public sealed partial class KubernetesCellStore : ICellStore
         return WriteAsync(
             "update",
             wanted,
-            () => _client.ReplaceAsync(CellObject.Resource, wanted, null, cancellationToken),
+            () => _client.ReplaceAsync(CellObject.Resource, wanted, null, CancellationToken.None),
             static e => e.IsConflict || e.IsNotFound,
             $"cell {record.Id} was changed by another since version {record.Version}, or is gone",
             cancellationToken);
@@ -84,7 +85,7 @@ public sealed partial class KubernetesCellStore : ICellStore
                 try
                 {
                     await _client.DeleteAsync(
-                        CellObject.Resource, new ObjectKey(record.Id), new DeleteOptions { ResourceVersion = record.StoreVersion }, cancellationToken).ConfigureAwait(false);
+                        CellObject.Resource, new ObjectKey(record.Id), new DeleteOptions { ResourceVersion = record.StoreVersion }, CancellationToken.None).ConfigureAwait(false);
                 }
                 catch (KubernetesApiException e) when (e.IsNotFound)
                 {
@@ -127,8 +128,12 @@ public sealed partial class KubernetesCellStore : ICellStore
             cancellationToken);
     }
 
-    private Task<T> PersistAsync<T>(string what, Func<Task<T>> call, CancellationToken cancellationToken) =>
-        ApiCalls.PersistAsync(call, _time, problem => LogTrouble(what, problem), cancellationToken);
+    // A write that is under way is not cut off: it might take effect after this process has given its place to another one.
+    private Task<T> PersistAsync<T>(string what, Func<Task<T>> call, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return ApiCalls.PersistAsync(call, _time, problem => LogTrouble(what, problem), cancellationToken);
+    }
 
     [LoggerMessage(60, LogLevel.Warning, "Cells: {What} failed, tried again: {Problem}")]
     private partial void LogTrouble(string what, string problem);

@@ -17,6 +17,9 @@ public abstract class NodeStory(SharedControlPlane cluster) : KipStory
     /// <summary>Name of the namespace and of the node.</summary>
     protected string Name { get; } = $"kip-{Guid.NewGuid():N}"[..12];
 
+    /// <summary>By which hosts reach the cluster.</summary>
+    private protected virtual string HostKubeconfig => Plane.Kubeconfig;
+
     public override async Task InitializeAsync()
     {
         await base.InitializeAsync();
@@ -48,7 +51,7 @@ public abstract class NodeStory(SharedControlPlane cluster) : KipStory
     /// <summary>Starts a host without waiting for it.</summary>
     internal KipProcess LaunchNode(params string[] options)
     {
-        var command = Kip.Command(["node", "--kubeconfig", Plane.Kubeconfig, "--nodename", Name, .. options]);
+        var command = Kip.Command(["node", "--kubeconfig", HostKubeconfig, "--nodename", Name, .. options]);
         command.Environment["KUBELET_PORT"] = FreePort();
         return Kip.Start(command);
     }
