@@ -14,6 +14,9 @@ public abstract class NodeStory(SharedControlPlane cluster) : KipStory
 
     internal ControlPlane Plane => cluster.Plane;
 
+    /// <summary>All that were started.</summary>
+    internal List<KipProcess> Hosts { get; } = [];
+
     /// <summary>Name of the namespace and of the node.</summary>
     protected string Name { get; } = $"kip-{Guid.NewGuid():N}"[..12];
 
@@ -53,7 +56,9 @@ public abstract class NodeStory(SharedControlPlane cluster) : KipStory
     {
         var command = Kip.Command(["node", "--kubeconfig", HostKubeconfig, "--nodename", Name, .. options]);
         command.Environment["KUBELET_PORT"] = FreePort();
-        return Kip.Start(command);
+        var host = Kip.Start(command);
+        Hosts.Add(host);
+        return host;
     }
 
     // Deletes what is left of the pods, so that their cells end, and then ends the host.
