@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using Kip.Cells;
+using Kip.Drivers;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Configuration;
 using Kip.Kubernetes.Informers;
@@ -21,11 +22,13 @@ internal static class NodeBench
 {
     private const string Node = "bench";
     private const string Namespace = "default";
+    private const int WarmCells = 60;
+    private static readonly TimeSpan WarmBoot = TimeSpan.FromSeconds(20);
 
     public static async Task RunAsync(string kubeconfig, IReadOnlyList<int> bursts)
     {
         Console.WriteLine($"virtual node, simulated cloud, API server 1.20 on the same machine; {Measured.Machine()}");
-        using var host = Start(kubeconfig);
+        using var host = Start(kubeconfig, "cold");
         var configuration = await KubernetesConfiguration.LoadAsync(kubeconfig, null, TimeProvider.System, default);
         using var client = new KubernetesClient(configuration, null, TimeProvider.System);
         using var ending = new CancellationTokenSource();
@@ -42,15 +45,24 @@ internal static class NodeBench
 
         await PacedAsync(client, watch, host, 50, 1000);
         await PacedAsync(client, watch, host, 200, 2000);
+        var launched = await EndAsync(host);
+        PrintDecisions(watch, launched, 50);
+        PrintDecisions(watch, launched, 200);
+
+        using var warm = Start(kubeconfig, "warm");
+        await PacedAsync(client, watch, warm, 5, 50);
+        var cold = (await EndAsync(warm)).Count(static l => l.Key.Length > 0);
+        Console.WriteLine($"  the same, on standby cells of a cloud that takes {WarmBoot.TotalSeconds:0} s to boot; {cold} of them had to wait for a boot");
         await ending.CancelAsync();
         await watching;
-        host.StandardInput.Close();
-        await host.WaitForExitAsync();
     }
 
     /// <summary>The process that is measured: a node until its standard input ends.</summary>
-    public static async Task HostAsync(string kubeconfig)
+    /// <param name="kubeconfig">Of the API server.</param>
+    /// <param name="isWarm">Whether boots take long and cells are kept ready.</param>
+    public static async Task HostAsync(string kubeconfig, bool isWarm)
     {
+        var launches = new ConcurrentQueue<(string Pod, long At)>();
         var state = Directory.CreateTempSubdirectory("kip-bench-").FullName;
         var time = TimeProvider.System;
         var configuration = await KubernetesConfiguration.LoadAsync(kubeconfig, null, time, default);
@@ -59,7 +71,12 @@ internal static class NodeBench
         using var cloud = new SimulatedCloud(time, new SimulatedCloudOptions
         {
             CallTime = TimeSpan.Zero,
-            Plan = static _ => new InstancePlan { RunningAfter = TimeSpan.Zero, AgentReadyAfter = TimeSpan.Zero, TerminationTime = TimeSpan.Zero },
+            Plan = request =>
+            {
+                launches.Enqueue((request.Tags.GetValueOrDefault(InstanceTags.PodName, ""), Stopwatch.GetTimestamp()));
+                var boot = isWarm ? WarmBoot : TimeSpan.Zero;
+                return new InstancePlan { RunningAfter = boot, AgentReadyAfter = boot, TerminationTime = TimeSpan.Zero };
+            },
             Script = static _ => PodScript.Forever,
             TerminatedVisible = TimeSpan.FromSeconds(1),
         });
@@ -67,7 +84,7 @@ internal static class NodeBench
             new VirtualNodeOptions { NodeName = Node, HostIdentity = Node, InternalIP = IPAddress.Loopback, KubeletPort = 0, Version = "v1.20.0-kip", Workers = 50 },
             client,
             leaseClient,
-            new CellManagerOptions { Owner = Node, ControllerCa = "pem" },
+            new CellManagerOptions { Owner = Node, ControllerCa = "pem", StandbyCells = isWarm ? [new StandbyCells("sim.nano", WarmCells)] : [] },
             cloud.CreateDriver(Node),
             await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
             cloud.CreateConnector(),
@@ -76,16 +93,48 @@ internal static class NodeBench
         using var ending = new CancellationTokenSource();
         var running = node.RunAsync(ending.Token);
         await await Task.WhenAny(node.Ready, running);
+        while (isWarm && node.Cells.Standby.Count(static r => r.State == CellState.Ready) < WarmCells)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), time, default);
+        }
+
         Console.WriteLine("ready");
         await Console.In.ReadToEndAsync();
+        foreach (var (pod, at) in launches)
+        {
+            Console.WriteLine($"{pod} {at}");
+        }
+
         await ending.CancelAsync();
         await running;
         Directory.Delete(state, recursive: true);
     }
 
-    private static Process Start(string kubeconfig)
+    /// <summary>Ends the process, which says when it launched a cell for which pod; both clocks are the machine's monotonic one.</summary>
+    private static async Task<Dictionary<string, long>> EndAsync(Process host)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(NodeBench).Assembly.Location, "node-host", kubeconfig])
+        host.StandardInput.Close();
+        var lines = (await host.StandardOutput.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        await host.WaitForExitAsync();
+        return lines.Select(static line => line.Split(' ')).GroupBy(static l => l[0]).ToDictionary(
+            static l => l.Key, static l => long.Parse(l.First()[1], CultureInfo.InvariantCulture));
+    }
+
+    private static void PrintDecisions(Watch watch, Dictionary<string, long> launched, int perSecond)
+    {
+        var all = launched
+            .Where(l => l.Key.StartsWith($"p{perSecond}-", StringComparison.Ordinal))
+            .Select(l => Stopwatch.GetElapsedTime(watch.Created(l.Key), l.Value).TotalMilliseconds)
+            .Order()
+            .ToList();
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"  paced {perSecond}: create call to launch call   p50 {all[all.Count / 2],7:0.0} ms   p99 {all[(int)(all.Count * 0.99)],7:0.0} ms"));
+    }
+
+    private static Process Start(string kubeconfig, string mode)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(NodeBench).Assembly.Location, "node-host", kubeconfig, mode])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -131,7 +180,7 @@ internal static class NodeBench
                 await Task.Delay(due, TimeProvider.System, CancellationToken.None);
             }
 
-            creations.Add(CreateAsync(client, watch, $"p{i}", default).AsTask());
+            creations.Add(CreateAsync(client, watch, $"p{perSecond}-{i}", default).AsTask());
         }
 
         await Task.WhenAll(creations);
@@ -139,7 +188,7 @@ internal static class NodeBench
         host.Refresh();
         Print($"paced {perSecond} pods/s", count / Stopwatch.GetElapsedTime(begin).TotalSeconds, watch.Latencies(), (Cpu(host) - before) / count, host.WorkingSet64 / 1e6);
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
-            await client.DeleteAsync(Resources.Pods, new ObjectKey(Namespace, $"p{i}"), new DeleteOptions { GracePeriod = TimeSpan.Zero }, ct));
+            await client.DeleteAsync(Resources.Pods, new ObjectKey(Namespace, $"p{perSecond}-{i}"), new DeleteOptions { GracePeriod = TimeSpan.Zero }, ct));
         await watch.AllGoneAsync();
     }
 
@@ -183,11 +232,14 @@ internal static class NodeBench
     /// <summary>From just before the call that makes a pod to the watch event that shows it running.</summary>
     private sealed class Watch
     {
+        private readonly ConcurrentDictionary<string, long> _created = new();
         private readonly ConcurrentDictionary<string, long> _begun = new();
         private readonly ConcurrentDictionary<string, double> _running = new();
         private readonly ConcurrentDictionary<string, bool> _there = new();
 
-        public void Begin(string name) => _begun[name] = Stopwatch.GetTimestamp();
+        public void Begin(string name) => _begun[name] = _created[name] = Stopwatch.GetTimestamp();
+
+        public long Created(string name) => _created[name];
 
         public void See(ObjectChange<Pod> change)
         {

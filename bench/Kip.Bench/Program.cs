@@ -1,6 +1,6 @@
 using Kip.Bench;
 
-var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node or bench/sizing");
+var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node, bench/sizing, bench/storm or bench/soak");
 switch (args)
 {
     case ["run", .. var rest]:
@@ -14,14 +14,18 @@ switch (args)
     case ["sizing"]:
         SizingBench.Run();
         return 0;
+    case ["storm", .. var rest]:
+        return await StormBench.RunAsync(Count(rest, 5000));
+    case ["soak", .. var rest]:
+        return await SoakBench.RunAsync(Count([.. rest.Take(1)], 60), Count([.. rest.Skip(1)], Random.Shared.Next()));
     case ["node", var kubeconfig, .. var bursts]:
         await NodeBench.RunAsync(kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
         return 0;
-    case ["node-host", var kubeconfig]:
-        await NodeBench.HostAsync(kubeconfig);
+    case ["node-host", var kubeconfig, var mode]:
+        await NodeBench.HostAsync(kubeconfig, isWarm: mode == "warm");
         return 0;
     default:
-        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | sizing | node KUBECONFIG [PODS...]");
+        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...]");
         return 2;
 }
 

@@ -63,11 +63,12 @@ internal sealed partial class AgentHost : IAsyncDisposable
             options.ImageArchives, options.RuntimeEndpoint, runtime, time, _loggers.CreateLogger<ImageArchives>());
         _actions = new ContainerActions(runtime, time);
         _interruptions = new InterruptionWatch(userData.InterruptionNotices, _board, time, _loggers.CreateLogger<InterruptionWatch>());
+        var images = new ImagePuller(runtime, _board, _archives.Done, time);
         _worker = new PodWorker(new PodWorkerParts
         {
             Runtime = runtime,
             Network = new PodNetwork(options.CniConfigDirectory, runtime, time, _loggers.CreateLogger<PodNetwork>()),
-            Images = new ImagePuller(runtime, _board, _archives.Done, time),
+            Images = images,
             Actions = _actions,
             State = state,
             Board = _board,
@@ -89,6 +90,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
             userData,
             _identity,
             _worker,
+            images,
             _board,
             new LogReader(_board, time),
             _sessions,

@@ -44,6 +44,7 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
             ListInterval = TimeSpan.FromSeconds(2),
             ListDelay = TimeSpan.FromMinutes(1),
             InterruptionNotices = new Uri("http://169.254.169.254"),
+            Limits = options.CallLimits,
         };
         _calls = new AwsCalls(options, makeHandler);
         _network = new AwsNetworkReader(_calls, options, timeProvider);

@@ -75,6 +75,19 @@ public sealed record AwsDriverOptions
     public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
 
     /// <summary>
+    /// How fast the account may call EC2. Default what AWS publishes: RunInstances 2 a second and 5 at once, 2 instances a second and 1,000 at
+    /// once, TerminateInstances 5 and 100, DescribeInstances 20 and 100. Service Quotas raises them.
+    /// </summary>
+    public CallLimits CallLimits { get; init; } = new()
+    {
+        Launch = new RateLimit(2, 5),
+        Instances = new RateLimit(2, 1000),
+        Terminate = new RateLimit(5, 100),
+        List = new RateLimit(20, 100),
+        TerminateAtOnce = 100,
+    };
+
+    /// <summary>
     /// The region that AWS's own tools would take: <c>AWS_DEFAULT_REGION</c>, <c>AWS_REGION</c>, the profile's, or the one that this machine
     /// is in, for which the instance metadata service is asked; null when none of them knows.
     /// </summary>

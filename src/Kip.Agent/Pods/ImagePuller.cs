@@ -33,8 +33,9 @@ internal sealed class ImagePuller(ICriRuntime runtime, StatusBoard board, Task a
         var name = container.Image ?? "";
         if (!ImageReference.TryParse(name, out var reference, out var problem))
         {
-            board.Event("Warning", "InspectFailed", $"Failed to apply default image tag \"{name}\": {problem}", container.Name);
-            throw new ContainerStartException(WaitingReason.InvalidImageName, $"Failed to apply default image tag \"{name}\": {problem}");
+            var message = BadName(name, problem);
+            board.Event("Warning", "InspectFailed", message, container.Name);
+            throw new ContainerStartException(WaitingReason.InvalidImageName, message);
         }
 
         await ArchivesImported.WaitAsync(cancellationToken);
@@ -54,6 +55,34 @@ internal sealed class ImagePuller(ICriRuntime runtime, StatusBoard board, Task a
                 return await PullAsync(container, reference, credentials, sandbox, cancellationToken);
         }
     }
+
+    /// <summary>Brings an image to the cell for a pod to come, unless it is there.</summary>
+    /// <exception cref="ContainerStartException">It cannot be had.</exception>
+    public async Task PrepareAsync(string name, RepeatedField<RegistryCredential> credentials, CancellationToken cancellationToken)
+    {
+        if (!ImageReference.TryParse(name, out var reference, out var problem))
+        {
+            throw new ContainerStartException(WaitingReason.InvalidImageName, BadName(name, problem));
+        }
+
+        await ArchivesImported.WaitAsync(cancellationToken);
+        var full = reference.ToString();
+        if (await InspectAsync(full, cancellationToken) is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            await runtime.PullImageAsync(full, Credential(credentials, reference), null, cancellationToken);
+        }
+        catch (RpcException e) when (e.StatusCode is not StatusCode.Unavailable and not StatusCode.Cancelled)
+        {
+            throw new ContainerStartException(WaitingReason.ErrImagePull, e.Status.Detail, e);
+        }
+    }
+
+    private static string BadName(string name, string problem) => $"Failed to apply default image tag \"{name}\": {problem}";
 
     /// <summary>The kubelet's default: an image whose tag is "latest" may have moved.</summary>
     internal static string Policy(Container container, ImageReference image) => container.ImagePullPolicy is { Length: > 0 } policy

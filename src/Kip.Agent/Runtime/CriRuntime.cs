@@ -196,7 +196,7 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
         (await Call(_listImages, new ListImagesRequest(), Query, cancellationToken)).Images;
 
     public async Task<string> PullImageAsync(
-        string image, AuthConfig? credentials, PodSandboxConfig sandboxConfig, CancellationToken cancellationToken)
+        string image, AuthConfig? credentials, PodSandboxConfig? sandboxConfig, CancellationToken cancellationToken)
     {
         var request = new PullImageRequest
         {

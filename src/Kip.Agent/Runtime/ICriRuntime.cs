@@ -81,5 +81,5 @@ internal interface ICriRuntime
     Task<IReadOnlyList<Image>> ListImagesAsync(CancellationToken cancellationToken);
 
     /// <summary>Pulls an image; the result is the reference to create containers with.</summary>
-    Task<string> PullImageAsync(string image, AuthConfig? credentials, PodSandboxConfig sandboxConfig, CancellationToken cancellationToken);
+    Task<string> PullImageAsync(string image, AuthConfig? credentials, PodSandboxConfig? sandboxConfig, CancellationToken cancellationToken);
 }

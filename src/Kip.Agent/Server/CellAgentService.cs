@@ -20,6 +20,7 @@ internal sealed class CellAgentService(
     UserData userData,
     AgentIdentity identity,
     PodWorker worker,
+    ImagePuller images,
     StatusBoard board,
     LogReader logs,
     ContainerSessions sessions,
@@ -41,6 +42,7 @@ internal sealed class CellAgentService(
             InstallCertificate);
         routes.MapGrpcUnary(Method.Unary(Service, "ApplyPod", ApplyPodRequest.Parser, ApplyPodReply.Parser), ApplyPod);
         routes.MapGrpcUnary(Method.Unary(Service, "StopPod", StopPodRequest.Parser, StopPodReply.Parser), StopPod);
+        routes.MapGrpcUnary(Method.Unary(Service, "PullImage", PullImageRequest.Parser, PullImageReply.Parser), PullImage);
         routes.MapGrpcServerStreaming(
             Method.ServerStreaming(Service, "WatchStatus", WatchStatusRequest.Parser, StatusUpdate.Parser), WatchStatus);
         routes.MapGrpcServerStreaming(Method.ServerStreaming(Service, "ReadLogs", ReadLogsRequest.Parser, LogChunk.Parser), ReadLogs);
@@ -92,6 +94,20 @@ internal sealed class CellAgentService(
         var seconds = Math.Min(request.GracePeriodSeconds, (long)TimeSpan.FromDays(365).TotalSeconds);
         await worker.StopAsync(request.PodUid, TimeSpan.FromSeconds(seconds), context.CancellationToken);
         return new StopPodReply();
+    }
+
+    private async Task<PullImageReply> PullImage(PullImageRequest request, ServerCallContext context)
+    {
+        RequireEnrolled();
+        try
+        {
+            await images.PrepareAsync(request.Image, request.Credentials, context.CancellationToken);
+            return new PullImageReply();
+        }
+        catch (ContainerStartException e)
+        {
+            throw new RpcException(StatusCode.FailedPrecondition, e.Message);
+        }
     }
 
     private IAsyncEnumerable<StatusUpdate> WatchStatus(WatchStatusRequest request, ServerCallContext context)

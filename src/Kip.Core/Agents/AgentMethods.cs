@@ -23,6 +23,9 @@ internal static class AgentMethods
     public static readonly Method<StopPodRequest, StopPodReply> StopPod =
         Method.Unary(Service, nameof(StopPod), StopPodRequest.Parser, StopPodReply.Parser);
 
+    public static readonly Method<PullImageRequest, PullImageReply> PullImage =
+        Method.Unary(Service, nameof(PullImage), PullImageRequest.Parser, PullImageReply.Parser);
+
     public static readonly Method<WatchStatusRequest, StatusUpdate> WatchStatus =
         Method.ServerStreaming(Service, nameof(WatchStatus), WatchStatusRequest.Parser, StatusUpdate.Parser);
 

@@ -43,16 +43,7 @@ internal sealed class GrpcCellAgent : ICellAgent
             Pod = UnsafeByteOperations.UnsafeWrap(KubernetesJson.SerializeToUtf8(assignment.Pod)),
             PodAddress = assignment.PodAddress ?? "",
         };
-        foreach (var credential in assignment.Credentials)
-        {
-            request.Credentials.Add(new Protocol.RegistryCredential
-            {
-                Registry = credential.Registry,
-                Username = credential.Username,
-                Password = credential.Password,
-            });
-        }
-
+        request.Credentials.AddRange(assignment.Credentials.Select(ToMessage));
         foreach (var volume in assignment.Volumes)
         {
             request.Volumes.Add(new Protocol.ResolvedVolume
@@ -76,6 +67,14 @@ internal sealed class GrpcCellAgent : ICellAgent
             AgentMethods.StopPod,
             new StopPodRequest { PodUid = podUid, GracePeriodSeconds = (long)Math.Ceiling(gracePeriod.TotalSeconds) },
             cancellationToken);
+
+    // How long it takes is the registry's affair.
+    public Task PullImageAsync(string image, IReadOnlyList<RegistryCredential> credentials, CancellationToken cancellationToken) =>
+        CallAsync(
+            AgentMethods.PullImage,
+            new PullImageRequest { Image = image, Credentials = { credentials.Select(ToMessage) } },
+            cancellationToken,
+            new CallOptions(Timeout: null));
 
     public async IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -231,13 +230,17 @@ internal sealed class GrpcCellAgent : ICellAgent
         }
     }
 
-    private async Task<TReply> CallAsync<TRequest, TReply>(Method<TRequest, TReply> method, TRequest request, CancellationToken cancellationToken)
+    private static Protocol.RegistryCredential ToMessage(RegistryCredential credential) =>
+        new() { Registry = credential.Registry, Username = credential.Username, Password = credential.Password };
+
+    private async Task<TReply> CallAsync<TRequest, TReply>(
+        Method<TRequest, TReply> method, TRequest request, CancellationToken cancellationToken, CallOptions? options = null)
         where TRequest : class, IMessage<TRequest>
         where TReply : class, IMessage<TReply>
     {
         try
         {
-            return await _channel.UnaryAsync(method, request, Call, cancellationToken).ConfigureAwait(false);
+            return await _channel.UnaryAsync(method, request, options ?? Call, cancellationToken).ConfigureAwait(false);
         }
         catch (RpcException e)
         {

@@ -16,6 +16,12 @@ public interface ICellAgent : IAsyncDisposable
     /// <summary>Ends the pod; returns once the agent has recorded the wish. Safe to repeat; a repeated call can only shorten the grace period.</summary>
     Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken);
 
+    /// <summary>Brings an image to the cell for a pod to come; returns when it is there.</summary>
+    /// <param name="image">As in a container's image.</param>
+    /// <param name="credentials">For pulling it.</param>
+    /// <param name="cancellationToken">Ends the call and the pull.</param>
+    Task PullImageAsync(string image, IReadOnlyList<RegistryCredential> credentials, CancellationToken cancellationToken);
+
     /// <summary>
     /// The events so far, then the status as it is now, then each change as it happens; a heartbeat at least every 10 seconds. An event
     /// comes before the status that it led to. Ends only by exception or cancellation.

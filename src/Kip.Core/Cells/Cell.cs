@@ -47,6 +47,9 @@ public sealed class Cell
     /// <summary>What the agent is given, but for the pod's address; null while only the record is known.</summary>
     internal PodAssignment? Assignment { get; set; }
 
+    /// <summary>What it pulls while it waits for a pod. Known to the process that launched it only.</summary>
+    internal IReadOnlyList<string> Images { get; init; } = [];
+
     internal Func<TimeSpan?, CancellationToken, Task>? Stopper { get; set; }
 
     /// <summary>Ends the pod: gracefully when it runs, at once when it has not started. The cell is terminated after it.</summary>

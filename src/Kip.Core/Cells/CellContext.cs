@@ -1,5 +1,5 @@
 using Kip.Agents;
-using Kip.Drivers;
+using Kip.Pacing;
 using Kip.Sizing;
 using Microsoft.Extensions.Logging;
 
@@ -8,7 +8,7 @@ namespace Kip.Cells;
 /// <summary>What all reconcilers of one manager share.</summary>
 internal sealed record CellContext(
     CellManagerOptions Options,
-    ICellDriver Driver,
+    PacedDriver Driver,
     ICellStore Store,
     ICellAgentConnector Agents,
     InstanceWatcher Watcher,

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Kip.Agents;
 using Kip.Drivers;
 using Kip.Kubernetes.Objects;
+using Kip.Pacing;
 using Kip.Pods;
 using Kip.Sizing;
 using Kip.Sizing.Compatibility;
@@ -46,8 +47,9 @@ public sealed partial class CellManager : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(driver);
         _logger = logger;
-        var watcher = new InstanceWatcher(driver, options.CloudCallTimeout, options.ObserveInterval, time, logger);
-        _context = new CellContext(options, driver, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger)
+        var paced = new PacedDriver(driver, options.CloudCallTimeout, time, logger);
+        var watcher = new InstanceWatcher(paced, options.CloudCallTimeout, options.ObserveInterval, time, logger);
+        _context = new CellContext(options, paced, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger)
         {
             Enrolled = record => _standby!.Enrolled(record),
         };
@@ -217,6 +219,7 @@ public sealed partial class CellManager : IAsyncDisposable
         await _lifetime.CancelAsync().ConfigureAwait(false);
         var running = _loops.Concat(Attended.Select(static e => e.Running)).ToList();
         await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _context.Driver.Dispose();
         _lifetime.Dispose();
     }
 
@@ -244,11 +247,11 @@ public sealed partial class CellManager : IAsyncDisposable
         return Attend(new Cell(record, assignment, _context.Time), () => InstanceSelector.First(request, catalog, _context.Refusals));
     }
 
-    private async Task AddStandbyAsync(Candidate chosen, CellRequest request, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
+    private async Task AddStandbyAsync(Candidate chosen, StandbyPlan plan, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
     {
         await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
-        var record = await _context.Store.AddAsync(Plan(chosen, request, null), cancellationToken).ConfigureAwait(false);
-        Attend(new Cell(record, null, _context.Time), nextCandidate);
+        var record = await _context.Store.AddAsync(Plan(chosen, plan.Request, null), cancellationToken).ConfigureAwait(false);
+        Attend(new Cell(record, null, _context.Time) { Images = plan.Images }, nextCandidate);
     }
 
     private CellRecord Plan(Candidate chosen, CellRequest request, PodReference? pod)

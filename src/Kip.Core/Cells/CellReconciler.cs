@@ -22,6 +22,7 @@ internal sealed partial class CellReconciler : IDisposable
     private static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan SlowestRetry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan QuietQueue = TimeSpan.FromSeconds(5); // not worth telling the pod's owner
 
     private readonly Cell _cell;
     private readonly CellContext _context;
@@ -33,6 +34,7 @@ internal sealed partial class CellReconciler : IDisposable
     private volatile CancellationTokenSource? _connection; // cancelled for a new one
     private string? _agentInstance;
     private long _lastEvent;
+    private bool _launchSent; // the cloud may know the launch token: no other launch before it has refused this one
     private long _lastContact; // a clock that is set right must not make a cell lost
 
     /// <param name="cell">The cell.</param>
@@ -193,9 +195,18 @@ internal sealed partial class CellReconciler : IDisposable
         var pause = FirstRetry;
         while (true)
         {
+            var entered = Now;
+            await AwaitTurnAsync(cancellationToken).ConfigureAwait(false);
+            since += Now - entered; // the cloud has not had this time
+            if (!_launchSent && _context.Refusals.Find(Record.InstanceType, Record.Zone, Record.CapacityType) is { } refused && _nextCandidate() is { } better)
+            {
+                await TakeAsync(better, $"refused to another cell: {refused.Kind}", cancellationToken).ConfigureAwait(false);
+            }
+
             try
             {
                 await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+                _launchSent = true;
                 var instance = await BoundedAsync(TryLaunchAsync, cancellationToken).ConfigureAwait(false);
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
                 return;
@@ -207,13 +218,13 @@ internal sealed partial class CellReconciler : IDisposable
                     _context.Refusals.Add(e.Kind, Record.InstanceType, Record.Zone, Record.CapacityType);
                     if (_nextCandidate() is { } next)
                     {
-                        LogAlternative(Record.Id, Record.InstanceType, Record.Zone, e.Message, next.Type.Name, next.Offering.Zone);
-                        await UpdateAsync(r => For(r, next), cancellationToken).ConfigureAwait(false);
+                        await TakeAsync(next, e.Message, cancellationToken).ConfigureAwait(false);
+                        _launchSent = false;
                         continue;
                     }
                 }
 
-                if (!e.IsRetryable || Now - since >= _context.Options.LaunchTimeout)
+                if (e.Kind != DriverErrorKind.Throttled && (!e.IsRetryable || Now - since >= _context.Options.LaunchTimeout))
                 {
                     throw new CellException("LaunchFailed", $"no cell could be launched: {e.Message}", e);
                 }
@@ -223,6 +234,26 @@ internal sealed partial class CellReconciler : IDisposable
                 pause = Min(pause * 2, SlowestRetry);
             }
         }
+    }
+
+    /// <summary>Waits until the cloud takes another launch.</summary>
+    private Task AwaitTurnAsync(CancellationToken cancellationToken) => _context.Driver.Launches.EnterAsync(
+        Record.Pod is null ? int.MinValue : _cell.Assignment?.Pod.Spec.Priority ?? 0, // what nobody waits for is last
+        Record.CreatedAt,
+        (before, wait) =>
+        {
+            if (wait > QuietQueue)
+            {
+                var message = $"Waiting for the cloud's launch limit: {before} cells are before it, about {wait.TotalSeconds:0} s";
+                _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, "Normal", "LaunchQueued", message, null));
+            }
+        },
+        cancellationToken);
+
+    private Task TakeAsync(Candidate next, string why, CancellationToken cancellationToken)
+    {
+        LogAlternative(Record.Id, Record.InstanceType, Record.Zone, why, next.Type.Name, next.Offering.Zone);
+        return UpdateAsync(r => For(r, next), cancellationToken);
     }
 
     // Another type is another launch: it needs a token of its own, durable before the call.
@@ -495,6 +526,22 @@ internal sealed partial class CellReconciler : IDisposable
         return true;
     }
 
+    /// <summary>A pod that takes the cell meanwhile goes its own way; what is pulled already it need not pull.</summary>
+    private async Task PullImagesAsync(ICellAgent agent, CancellationToken cancellationToken)
+    {
+        foreach (var image in _cell.Images)
+        {
+            try
+            {
+                await agent.PullImageAsync(image, _context.Options.Credentials, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AgentException or ObjectDisposedException)
+            {
+                LogNotPulled(Record.Id, image, e.Message); // the pod that needs it will hear why
+            }
+        }
+    }
+
     private async Task ReconnectAsync()
     {
         try
@@ -526,6 +573,7 @@ internal sealed partial class CellReconciler : IDisposable
         using var silence = new CancellationTokenSource(Silence, _context.Time);
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token, _abandoned.Token);
         _connection = silence;
+        var pulling = Record.State == CellState.Ready ? PullImagesAsync(agent, watch.Token) : Task.CompletedTask;
         try
         {
             await foreach (var update in agent.WatchAsync(_lastEvent, watch.Token).ConfigureAwait(false))
@@ -561,6 +609,8 @@ internal sealed partial class CellReconciler : IDisposable
         finally
         {
             _connection = null;
+            await watch.CancelAsync().ConfigureAwait(false);
+            await pulling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         throw new AgentException(AgentErrorKind.Unavailable, $"the agent of {Record.Id} ended its status stream");
@@ -889,6 +939,9 @@ internal sealed partial class CellReconciler : IDisposable
 
     [LoggerMessage(6, LogLevel.Information, "{CellId}: connection to the agent lost: {Problem}")]
     private partial void LogConnectionLost(string cellId, string problem);
+
+    [LoggerMessage(9, LogLevel.Warning, "{CellId} waits for a pod without image {Image}: {Problem}")]
+    private partial void LogNotPulled(string cellId, string image, string problem);
 
     [LoggerMessage(8, LogLevel.Warning, "{CellId} is taken back by the cloud at {Deadline}: {Detail}")]
     private partial void LogInterrupted(string cellId, DateTimeOffset deadline, string detail);

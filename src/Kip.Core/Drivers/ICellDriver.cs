@@ -36,7 +36,8 @@ public interface ICellDriver
 
     /// <summary>
     /// Every instance that carries this controller's tag, whoever's record it is in, and no other. Cheap enough to call every few
-    /// seconds. An instance that has ended is listed as <see cref="InstanceState.Terminated"/> for a while or not at all.
+    /// seconds. An instance that has ended is listed as <see cref="InstanceState.Terminated"/> for a while or not at all. One whose tags the
+    /// cloud does not show yet is not listed yet: <see cref="DriverDescription.ListDelay"/> says how long that may be.
     /// </summary>
     /// <exception cref="DriverException">The list is not complete; the caller must not conclude anything from absence.</exception>
     Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken);
@@ -67,4 +68,7 @@ public sealed record DriverDescription(string Name, string Region, string Contro
     /// <see cref="Agents.CellBootConfiguration.InterruptionNotices"/>.
     /// </summary>
     public Uri? InterruptionNotices { get; init; }
+
+    /// <summary>How fast the cloud takes calls; null where that is unknown, or fast enough for anything.</summary>
+    public CallLimits? Limits { get; init; }
 }

@@ -199,6 +199,8 @@ internal sealed class StandbyCellsSection
     public bool? Spot { get; set; }
 
     public bool? Dedicated { get; set; }
+
+    public List<string>? Images { get; set; }
 }
 
 internal sealed class ItzoSection

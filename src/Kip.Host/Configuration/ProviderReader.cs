@@ -371,7 +371,10 @@ internal sealed partial class ProviderReader
         }
 
         return new StandbyCells(
-            Required($"{field}.instanceType", cells.InstanceType), cells.Count ?? 0, cells.Spot == true ? CapacityType.Spot : CapacityType.OnDemand);
+            Required($"{field}.instanceType", cells.InstanceType), cells.Count ?? 0, cells.Spot == true ? CapacityType.Spot : CapacityType.OnDemand)
+        {
+            Images = cells.Images ?? [],
+        };
     }
 
     private async Task<string?> CloudInitFileAsync(string? path, CancellationToken cancellationToken)

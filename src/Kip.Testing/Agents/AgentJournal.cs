@@ -10,6 +10,7 @@ internal sealed class AgentJournal(TimeProvider clock)
     private readonly List<AgentUpdate> _updates = [];
     private readonly Signal _changed = new();
     private PodStatus? _status;
+    private AgentInterruption? _interruption;
     private long _sequence;
     private int _restarts;
 
@@ -39,6 +40,18 @@ internal sealed class AgentJournal(TimeProvider clock)
         _changed.Pulse();
     }
 
+    /// <summary>The machine has told the agent that it is taken back.</summary>
+    public void Publish(AgentInterruption interruption)
+    {
+        lock (_gate)
+        {
+            _interruption = interruption;
+            _updates.Add(new AgentUpdate(null, null, interruption));
+        }
+
+        _changed.Pulse();
+    }
+
     /// <summary>The agent starts anew: the truth is learnt again from the runtime, past events are forgotten.</summary>
     public void Restart()
     {
@@ -59,6 +72,11 @@ internal sealed class AgentJournal(TimeProvider clock)
             if (_status is not null)
             {
                 updates.Add(new AgentUpdate(_status, null));
+            }
+
+            if (_interruption is not null)
+            {
+                updates.Add(new AgentUpdate(null, null, _interruption));
             }
 
             return (updates, _updates.Count);

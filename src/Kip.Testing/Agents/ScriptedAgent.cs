@@ -9,6 +9,7 @@ internal sealed class ScriptedAgent(Machine machine, TimeProvider clock) : IDisp
 {
     private readonly Lock _gate = new();
     private readonly Signal _released = new();
+    private readonly List<string> _images = [];
     private volatile PodRun? _run;
     private volatile bool _hangs;
     private volatile bool _enrolled;
@@ -20,6 +21,8 @@ internal sealed class ScriptedAgent(Machine machine, TimeProvider clock) : IDisp
 
     public TimeProvider Clock => clock;
 
+    public bool IsHanging => _hangs;
+
     public bool IsEnrolled => _enrolled;
 
     public PodRun? Run => _run;
@@ -27,6 +30,26 @@ internal sealed class ScriptedAgent(Machine machine, TimeProvider clock) : IDisp
     public string? PodUid => _run?.Uid;
 
     public bool IsPodAlive => _run is { IsFinished: false };
+
+    /// <summary>The images that were pulled for pods to come.</summary>
+    public IReadOnlyList<string> Images
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _images];
+            }
+        }
+    }
+
+    public void AddImage(string image)
+    {
+        lock (_gate)
+        {
+            _images.Add(image);
+        }
+    }
 
     /// <summary>A token that is cancelled when the connections of now break.</summary>
     public CancellationToken Connect()

@@ -27,6 +27,12 @@ internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgen
         agent.GetRun(podUid).Stop(gracePeriod);
     }
 
+    public async Task PullImageAsync(string image, IReadOnlyList<RegistryCredential> credentials, CancellationToken cancellationToken)
+    {
+        await EnterAsync(cancellationToken);
+        agent.AddImage(image);
+    }
+
     public async IAsyncEnumerable<AgentUpdate> WatchAsync(
         long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -102,6 +108,17 @@ internal sealed class ScriptedAgentConnection(SimulatedCloud cloud, ScriptedAgen
     /// <summary>Passes a call on to the agent: waits while the agent hangs, throws when the connection is broken.</summary>
     public async Task EnterAsync(CancellationToken cancellationToken)
     {
+        if (!agent.IsHanging)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (_broken.IsCancellationRequested || _disposed.IsCancellationRequested || agent.Machine.Ended.IsCancellationRequested)
+            {
+                throw Broken();
+            }
+
+            return;
+        }
+
         using var any = Link(cancellationToken);
         try
         {

@@ -11,7 +11,11 @@ namespace Kip.Testing;
 /// </summary>
 public sealed class SimulatedCloud : IDisposable
 {
+    private static readonly TimeSpan SpotNotice = TimeSpan.FromMinutes(2);
+
     private readonly Lock _gate = new();
+
+    // All that ever were; only with KeepsHistory.
     private readonly List<Machine> _machines = [];
     private readonly Dictionary<string, Machine> _byId = [];
     private readonly Dictionary<string, Machine> _byToken = [];
@@ -23,10 +27,15 @@ public sealed class SimulatedCloud : IDisposable
     // Those that a list may still show, in the order of their launch.
     private readonly List<Machine> _listed = [];
     private readonly Dictionary<(string Type, string Zone, CapacityType CapacityType), int> _capacities = [];
+    private readonly Dictionary<(string Type, string Zone, CapacityType CapacityType), int> _alive = [];
+    private readonly PriorityQueue<Machine, DateTimeOffset> _ends = new();
     private readonly Dictionary<CloudAction, TokenBucket> _buckets = [];
+    private readonly TokenBucket? _instanceBucket;
     private readonly Dictionary<CloudAction, Queue<CloudFault>> _faults = [];
     private readonly List<CloudCall> _calls = [];
+    private readonly Dictionary<(CloudAction Action, string Outcome), int> _outcomes = [];
     private readonly List<string> _violations = [];
+    private int _made;
 
     /// <summary>Makes an empty cloud.</summary>
     /// <param name="clock">The time it lives in, usually a <see cref="VirtualClock"/>.</param>
@@ -40,12 +49,24 @@ public sealed class SimulatedCloud : IDisposable
         {
             _buckets[action] = new TokenBucket(limit, clock);
         }
+
+        _instanceBucket = Options.InstanceLimit is { } instances ? new TokenBucket(instances, clock) : null;
+        if (Options.TellsLimits && (_buckets.Count > 0 || _instanceBucket is not null))
+        {
+            Limits = new CallLimits
+            {
+                Launch = Options.RateLimits.GetValueOrDefault(CloudAction.Launch),
+                Instances = Options.InstanceLimit,
+                Terminate = Options.RateLimits.GetValueOrDefault(CloudAction.Terminate),
+                List = Options.RateLimits.GetValueOrDefault(CloudAction.List),
+            };
+        }
     }
 
     /// <summary>How it behaves.</summary>
     public SimulatedCloudOptions Options { get; }
 
-    /// <summary>All calls so far, in their order.</summary>
+    /// <summary>All calls so far, in their order; see <see cref="SimulatedCloudOptions.KeepsHistory"/>.</summary>
     public IReadOnlyList<CloudCall> Calls
     {
         get
@@ -57,19 +78,23 @@ public sealed class SimulatedCloud : IDisposable
         }
     }
 
-    /// <summary>All instances that ever were, the planted ones too.</summary>
+    /// <summary>All instances that ever were, the planted ones too; see <see cref="SimulatedCloudOptions.KeepsHistory"/>.</summary>
     public IReadOnlyList<SimulatedInstance> Instances
     {
         get
         {
             lock (_gate)
             {
-                return [.. _machines.Select(machine => new SimulatedInstance(
+                return [.. (Options.KeepsHistory ? _machines : _listed).Select(machine => new SimulatedInstance(
                     machine.ToInstance(),
                     machine.IsPlanted ? null : machine.Request.LaunchToken,
                     machine.Request.UserData,
                     machine.Agent.IsEnrolled,
-                    machine.Agent.PodUid))];
+                    machine.Agent.PodUid)
+                {
+                    ReclaimedAt = machine.ReclaimedAt,
+                    PulledImages = machine.Agent.Images,
+                })];
             }
         }
     }
@@ -90,6 +115,20 @@ public sealed class SimulatedCloud : IDisposable
     }
 
     internal TimeProvider Clock { get; }
+
+    /// <summary>What drivers say of its limits.</summary>
+    internal CallLimits? Limits { get; }
+
+    /// <summary>How many calls have ended.</summary>
+    /// <param name="action">Of which action.</param>
+    /// <param name="outcome">With which <see cref="CloudCall.Outcome"/>; any when null.</param>
+    public int CountCalls(CloudAction action, string? outcome = null)
+    {
+        lock (_gate)
+        {
+            return _outcomes.Where(count => count.Key.Action == action && (outcome is null || count.Key.Outcome == outcome)).Sum(count => count.Value);
+        }
+    }
 
     /// <summary>A new driver for a controller, as a new process would have it.</summary>
     /// <param name="controllerId">The value of its controller tag.</param>
@@ -173,6 +212,17 @@ public sealed class SimulatedCloud : IDisposable
         }
     }
 
+    /// <summary>Takes a spot instance back: announces it now, ends it when the notice is over.</summary>
+    /// <param name="instanceId">Its identifier.</param>
+    /// <param name="notice">From the announcement to the end; two minutes when null.</param>
+    public void Reclaim(string instanceId, TimeSpan? notice = null)
+    {
+        lock (_gate)
+        {
+            GetMachine(instanceId).Reclaim(notice ?? SpotNotice);
+        }
+    }
+
     /// <summary>Breaks all connections to an agent; it can be reached again at once.</summary>
     /// <param name="instanceId">The instance it is on.</param>
     public void Disconnect(string instanceId) => GetMachine(instanceId).Agent.Disconnect();
@@ -193,7 +243,7 @@ public sealed class SimulatedCloud : IDisposable
     {
         lock (_gate)
         {
-            foreach (var machine in _machines)
+            foreach (var machine in Options.KeepsHistory ? _machines : _listed)
             {
                 machine.Agent.Dispose();
                 machine.Dispose();
@@ -208,7 +258,11 @@ public sealed class SimulatedCloud : IDisposable
         lock (_gate)
         {
             index = _calls.Count;
-            _calls.Add(call);
+            if (Options.KeepsHistory)
+            {
+                _calls.Add(call);
+            }
+
             if (_buckets.TryGetValue(call.Action, out var bucket) && !bucket.TryTake())
             {
                 return (index, new CloudFault(DriverErrorKind.Throttled));
@@ -230,10 +284,16 @@ public sealed class SimulatedCloud : IDisposable
         return (index, scripted);
     }
 
-    internal void EndCall(int call, string outcome, string? launchedId = null)
+    internal void EndCall(CloudAction action, int call, string outcome, string? launchedId = null)
     {
         lock (_gate)
         {
+            _outcomes[(action, outcome)] = _outcomes.GetValueOrDefault((action, outcome)) + 1;
+            if (!Options.KeepsHistory)
+            {
+                return;
+            }
+
             _calls[call] = _calls[call] with
             {
                 Outcome = outcome,
@@ -260,7 +320,13 @@ public sealed class SimulatedCloud : IDisposable
                 return known.ToInstance();
             }
 
+            if (_instanceBucket is { HasToken: false })
+            {
+                throw new DriverException(DriverErrorKind.Throttled, "Too many instances were launched within a short time.");
+            }
+
             CheckRoom(request);
+            _instanceBucket?.TryTake();
             var machine = AddMachine(request, plan, planted: false);
             _byToken[request.LaunchToken] = machine;
             return machine.ToInstance();
@@ -272,10 +338,23 @@ public sealed class SimulatedCloud : IDisposable
         lock (_gate)
         {
             var now = Clock.GetUtcNow();
-            _listed.RemoveAll(machine => machine.EndedAt + Options.TerminatedVisible < now);
-            return [.. _listed
-                .Where(machine => machine.ControllerId == controllerId && (machine.IsPlanted || machine.LaunchedAt + Options.ListLag <= now))
-                .Select(machine => machine.ToInstance())];
+            var shown = new List<Instance>(_listed.Count);
+            _listed.RemoveAll(machine =>
+            {
+                if (machine.EndedAt + Options.StateLag + Options.TerminatedVisible < now)
+                {
+                    Forget(machine);
+                    return true;
+                }
+
+                if (machine.ControllerId == controllerId && (machine.IsPlanted || machine.LaunchedAt + Options.ListLag <= now))
+                {
+                    shown.Add(machine.ToInstance(Options.StateLag));
+                }
+
+                return false;
+            });
+            return shown;
         }
     }
 
@@ -354,11 +433,11 @@ public sealed class SimulatedCloud : IDisposable
     }
 
     private static string MakeAddress(int network, int number) =>
-        string.Create(CultureInfo.InvariantCulture, $"10.{network}.{number >> 8}.{number & 255}");
+        string.Create(CultureInfo.InvariantCulture, $"10.{network + (2 * (number >> 16))}.{(number >> 8) & 255}.{number & 255}");
 
     private Machine AddMachine(LaunchRequest request, InstancePlan plan, bool planted)
     {
-        var number = _machines.Count + 1;
+        var number = ++_made;
         var tags = new Dictionary<string, string>(request.Tags, StringComparer.Ordinal);
         var machine = new Machine(
             string.Create(CultureInfo.InvariantCulture, $"i-{number:x8}"),
@@ -367,12 +446,41 @@ public sealed class SimulatedCloud : IDisposable
             request with { Tags = tags },
             plan,
             Clock,
-            planted);
-        _machines.Add(machine);
+            planted,
+            _ends.Enqueue);
+        if (Options.KeepsHistory)
+        {
+            _machines.Add(machine);
+        }
+
         _listed.Add(machine);
         _byId.Add(machine.Id, machine);
         _byAddress.Add(machine.Address, machine);
+        if (!planted)
+        {
+            machine.IsCounted = true;
+            var kind = KindOf(machine.Request);
+            _alive[kind] = _alive.GetValueOrDefault(kind) + 1;
+        }
+
         return machine;
+    }
+
+    /// <summary>The list shows it no more.</summary>
+    private void Forget(Machine machine)
+    {
+        if (Options.KeepsHistory)
+        {
+            return;
+        }
+
+        _byId.Remove(machine.Id);
+        _byAddress.Remove(machine.Address);
+        _byToken.Remove(machine.Request.LaunchToken);
+        if (machine.Agent.PodUid is { } uid && _byPod.TryGetValue(uid, out var holders) && holders.Remove(machine) && holders.Count == 0)
+        {
+            _byPod.Remove(uid);
+        }
     }
 
     private Machine GetMachine(string instanceId)
@@ -415,20 +523,34 @@ public sealed class SimulatedCloud : IDisposable
 
     private void CheckRoom(LaunchRequest request)
     {
-        var kind = (request.InstanceType, request.Zone, request.CapacityType);
-        if (Options.Quota is { } quota && CountAlive(static _ => true) >= quota)
+        CountEnded();
+        var kind = KindOf(request);
+        if (Options.Quota is { } quota && _alive.Values.Sum() >= quota)
         {
             throw new DriverException(DriverErrorKind.Quota, $"The account may have {quota} instances; ask for more.");
         }
 
-        if (_capacities.TryGetValue(kind, out var capacity)
-            && CountAlive(machine => (machine.Request.InstanceType, machine.Request.Zone, machine.Request.CapacityType) == kind) >= capacity)
+        if (_capacities.TryGetValue(kind, out var capacity) && _alive.GetValueOrDefault(kind) >= capacity)
         {
             throw new DriverException(
                 DriverErrorKind.OutOfCapacity, $"There is no {request.InstanceType} ({request.CapacityType}) left in {request.Zone}.");
         }
     }
 
-    private int CountAlive(Func<Machine, bool> which) =>
-        _machines.Count(machine => !machine.IsPlanted && machine.State != InstanceState.Terminated && which(machine));
+    private void CountEnded()
+    {
+        var now = Clock.GetUtcNow();
+        while (_ends.TryPeek(out var machine, out var end) && end <= now)
+        {
+            _ends.Dequeue();
+            if (machine is { IsCounted: true, EndedAt: not null })
+            {
+                machine.IsCounted = false;
+                _alive[KindOf(machine.Request)]--;
+            }
+        }
+    }
+
+    private static (string Type, string Zone, CapacityType CapacityType) KindOf(LaunchRequest request) =>
+        (request.InstanceType, request.Zone, request.CapacityType);
 }

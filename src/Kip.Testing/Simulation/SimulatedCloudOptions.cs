@@ -26,8 +26,14 @@ public sealed record SimulatedCloudOptions
     /// <summary>How often the instances may be listed, more than zero. Default 1 s.</summary>
     public TimeSpan ListInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>How long the list does not show a new instance. Default zero.</summary>
+    /// <summary>
+    /// How long the list does not show a new instance, or shows it without its tags: to a driver that lists by tag that is the same. Default
+    /// zero.
+    /// </summary>
     public TimeSpan ListLag { get; init; }
+
+    /// <summary>How old the states are that the list shows: an instance is listed as running for so long after it has ended. Default zero.</summary>
+    public TimeSpan StateLag { get; init; }
 
     /// <summary>How long the list shows an ended instance. Default one minute.</summary>
     public TimeSpan TerminatedVisible { get; init; } = TimeSpan.FromMinutes(1);
@@ -35,11 +41,37 @@ public sealed record SimulatedCloudOptions
     /// <summary>Most instances at a time that have not ended, of all controllers together; null for no limit.</summary>
     public int? Quota { get; init; }
 
-    /// <summary>How fast calls may come, by action; those that are absent have no limit.</summary>
+    /// <summary>How fast calls may come, by action; those that are absent have no limit. Calls beyond are throttled.</summary>
     public IReadOnlyDictionary<CloudAction, RateLimit> RateLimits { get; init; } = new Dictionary<CloudAction, RateLimit>();
+
+    /// <summary>How fast instances may be launched, counted besides the calls; null for no limit. Launches beyond are throttled.</summary>
+    public RateLimit? InstanceLimit { get; init; }
+
+    /// <summary>Whether the driver says what the limits are (<see cref="DriverDescription.Limits"/>). Default true.</summary>
+    public bool TellsLimits { get; init; } = true;
+
+    /// <summary>
+    /// Whether all calls and all instances that ever were are remembered. Without, <see cref="SimulatedCloud.Calls"/> is empty, and an
+    /// instance is forgotten, its launch token too, once the list no longer shows it: for runs of many hours. Default true.
+    /// </summary>
+    public bool KeepsHistory { get; init; } = true;
 
     /// <summary>Asked at every call what goes wrong with it; null is nothing. Comes after <see cref="SimulatedCloud.FailNext"/>.</summary>
     public Func<CloudCall, CloudFault?>? Faults { get; init; }
+
+    /// <summary>
+    /// EC2's request limits as they are published, for <see cref="RateLimits"/>: 2 launches a second, 5 at once; 5 terminations, 100 at once;
+    /// 20 lists, 100 at once.
+    /// </summary>
+    public static IReadOnlyDictionary<CloudAction, RateLimit> Ec2RateLimits { get; } = new Dictionary<CloudAction, RateLimit>
+    {
+        [CloudAction.Launch] = new(2, 5),
+        [CloudAction.Terminate] = new(5, 100),
+        [CloudAction.List] = new(20, 100),
+    };
+
+    /// <summary>EC2's limit of instances, for <see cref="InstanceLimit"/>: 2 a second, 1,000 at once.</summary>
+    public static RateLimit Ec2InstanceLimit { get; } = new(2, 1000);
 
     /// <summary>Four types from 0.5 vCPU, 512 MiB to 8 vCPU, 32 GiB in zones <c>sim-1a</c> and <c>sim-1b</c>, on demand and spot.</summary>
     public static IReadOnlyList<InstanceType> DefaultCatalog { get; } =
@@ -66,8 +98,3 @@ public sealed record SimulatedCloudOptions
         ],
     };
 }
-
-/// <summary>A token bucket.</summary>
-/// <param name="PerSecond">Calls per second in the long run, more than 0.</param>
-/// <param name="Burst">Calls at once after a rest, at least 1.</param>
-public sealed record RateLimit(double PerSecond, int Burst);

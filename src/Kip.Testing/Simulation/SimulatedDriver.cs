@@ -6,7 +6,11 @@ namespace Kip.Testing;
 /// <summary>One process's way to a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
 internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver
 {
-    public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId) { ListInterval = cloud.Options.ListInterval };
+    public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId)
+    {
+        ListInterval = cloud.Options.ListInterval,
+        Limits = cloud.Limits,
+    };
 
     public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) =>
         CallAsync(MakeCall(CloudAction.GetCatalog), () => new InstanceCatalog(cloud.Options.Region, cloud.Options.Catalog), cancellationToken);
@@ -64,17 +68,17 @@ internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId)
                 await FailAsync(call.Action, fault, cancellationToken);
             }
 
-            cloud.EndCall(index, "ok", (result as Instance)?.Id);
+            cloud.EndCall(call.Action, index, "ok", (result as Instance)?.Id);
             return result;
         }
         catch (DriverException failure)
         {
-            cloud.EndCall(index, failure.Kind.ToString());
+            cloud.EndCall(call.Action, index, failure.Kind.ToString());
             throw;
         }
         catch (OperationCanceledException)
         {
-            cloud.EndCall(index, "Canceled");
+            cloud.EndCall(call.Action, index, "Canceled");
             throw;
         }
     }

@@ -10,6 +10,12 @@ namespace Kip.Testing;
 /// <param name="PodUid">UID of the pod its agent was given; null before that.</param>
 public sealed record SimulatedInstance(Instance Instance, string? LaunchToken, string UserData, bool IsEnrolled, string? PodUid)
 {
+    /// <summary>The images that its agent was told to pull for a pod to come.</summary>
+    public IReadOnlyList<string> PulledImages { get; init; } = [];
+
     /// <summary>Whether it costs money.</summary>
     public bool IsAlive => Instance.State != InstanceState.Terminated;
+
+    /// <summary>When the cloud takes it back, as it has announced; null while it has not.</summary>
+    public DateTimeOffset? ReclaimedAt { get; init; }
 }

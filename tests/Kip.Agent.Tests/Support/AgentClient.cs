@@ -57,6 +57,9 @@ internal sealed class AgentClient : IDisposable
     public Task<StopPodReply> Stop(string uid, long grace) => Call(
         "StopPod", new StopPodRequest { PodUid = uid, GracePeriodSeconds = grace }, StopPodRequest.Parser, StopPodReply.Parser);
 
+    public Task<PullImageReply> PullImage(string image) =>
+        Call("PullImage", new PullImageRequest { Image = image }, PullImageRequest.Parser, PullImageReply.Parser);
+
     public IAsyncEnumerable<StatusUpdate> Watch(CancellationToken cancellationToken) => _channel.ServerStreamingAsync(
         Method.ServerStreaming(Service, "WatchStatus", WatchStatusRequest.Parser, StatusUpdate.Parser),
         new WatchStatusRequest(),

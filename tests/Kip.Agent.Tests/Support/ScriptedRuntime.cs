@@ -203,7 +203,7 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
         Answer<IReadOnlyList<Image>>(() => _images.Select(image => new Image { Id = image }).ToList());
 
     public Task<string> PullImageAsync(
-        string image, AuthConfig? credentials, PodSandboxConfig sandboxConfig, CancellationToken cancellationToken) => Answer(() =>
+        string image, AuthConfig? credentials, PodSandboxConfig? sandboxConfig, CancellationToken cancellationToken) => Answer(() =>
     {
         Calls.Add($"pull {image} {credentials?.Username}".TrimEnd());
         if (Pull(image) is { } error)

@@ -690,6 +690,7 @@ public class CellManagerTests
         await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions
         {
             RateLimits = new Dictionary<CloudAction, RateLimit> { [CloudAction.Launch] = new(5, 20), [CloudAction.Terminate] = new(5, 20) },
+            TellsLimits = false,
             Faults = call =>
             {
                 lock (random)

@@ -3,22 +3,25 @@ using Kip.Drivers;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Configuration;
 using Kip.Kubernetes.Objects;
+using Kip.Testing;
 using Kip.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Core.Tests.Cells;
 
-/// <summary>What every store does: in a SQLite file, and at a real API server where one can be had.</summary>
+/// <summary>What every store does: in memory, in a SQLite file, and at a real API server where one can be had.</summary>
 public sealed class CellStoreTests(SharedControlPlane cluster) : IClassFixture<SharedControlPlane>, IAsyncLifetime
 {
+    private const string Memory = "Memory";
     private const string Sqlite = "SQLite";
     private const string Kubernetes = "Kubernetes";
 
     private readonly TemporaryDirectory _directory = new();
+    private readonly MemoryCellStore _memory = new();
     private readonly string _controller = $"kip-{Guid.NewGuid():N}"[..20];
     private KubernetesClient? _client;
 
-    public static TheoryData<string> Kinds => ControlPlane.Missing() is null ? [Sqlite, Kubernetes] : [Sqlite];
+    public static TheoryData<string> Kinds => ControlPlane.Missing() is null ? [Memory, Sqlite, Kubernetes] : [Memory, Sqlite];
 
     public async Task InitializeAsync()
     {
@@ -39,7 +42,7 @@ public sealed class CellStoreTests(SharedControlPlane cluster) : IClassFixture<S
 
     /// <summary>Says why the tests of the Kubernetes store are not there when they are not.</summary>
     [ControlPlaneFact]
-    public void Kinds_WithAControlPlane_AreBoth() => Assert.Equal(2, Kinds.Count);
+    public void Kinds_WithAControlPlane_AreAll() => Assert.Equal(3, Kinds.Count);
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -171,7 +174,10 @@ public sealed class CellStoreTests(SharedControlPlane cluster) : IClassFixture<S
         Zone = "zone",
     };
 
-    private async Task<ICellStore> OpenAsync(string kind) => kind == Sqlite
-        ? await SqliteCellStore.OpenAsync(_directory["kip.db"], default)
-        : new KubernetesCellStore(_client!, _controller, TimeProvider.System, NullLogger<KubernetesCellStore>.Instance);
+    private async Task<ICellStore> OpenAsync(string kind) => kind switch
+    {
+        Memory => _memory,
+        Sqlite => await SqliteCellStore.OpenAsync(_directory["kip.db"], default),
+        _ => new KubernetesCellStore(_client!, _controller, TimeProvider.System, NullLogger<KubernetesCellStore>.Instance),
+    };
 }

@@ -75,6 +75,7 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: true}]}\n", "cells.standbyCells[0].dedicated: Forbidden: Kip launches no cells on dedicated hosts")]
     [InlineData(Local + "cells: {standbyBudgetPerHour: -0.5}\n", "cells.standbyBudgetPerHour: Invalid value: -0.5: must be dollars per hour, 0 or more")]
     [InlineData(Local + "cells: {standbyBudgetPerHour: much}\n", "cells.standbyBudgetPerHour: expected a number, found the string \"much\"")]
+    [InlineData(Local + "cells: {standbyCells: [{instanceType: a, images: b}]}\n", "cells.standbyCells[0].images: expected a list, found the string \"b\"")]
     [InlineData(Local + "cells: {cloudInitFile: /no/such}\n", "provider.yaml:2: cells.cloudInitFile: Invalid value: \"/no/such\": there is no such file")]
     [InlineData(Local + "cells: {itzo: {version: []}}\n", "cells.itzo.version: expected a string, found a list")]
     [InlineData(Local + "cells: {itzo: {url: 'ftp://a/b'}}\n", "cells.itzo.url: Invalid value: \"ftp://a/b\": must be an http:// or https:// address")]

@@ -6,6 +6,11 @@ namespace Kip.Cells;
 /// <summary>The cells of one kind: what a pod takes one of, it could take any of.</summary>
 internal readonly record struct StandbyShape(string InstanceType, string Zone, CapacityType CapacityType);
 
+/// <summary>What a cell without a pod is to be.</summary>
+/// <param name="Request">What pods ask for that may take it.</param>
+/// <param name="Images">Images that it pulls while it waits.</param>
+internal sealed record StandbyPlan(CellRequest Request, IReadOnlyList<string> Images);
+
 /// <summary>
 /// How many cells of which shape the pods of the last half hour would have found ready, had there been that many: as many as came, at
 /// the most, within the time that a new cell takes. Not safe for use from many threads.
@@ -32,8 +37,8 @@ internal sealed class Demand(TimeProvider time)
 
     /// <summary>A pod came.</summary>
     /// <param name="chosen">What is best for it.</param>
-    /// <param name="request">What it asks for.</param>
-    public void Arrived(Candidate chosen, CellRequest request)
+    /// <param name="plan">What it asks for, and its images.</param>
+    public void Arrived(Candidate chosen, StandbyPlan plan)
     {
         var shape = new StandbyShape(chosen.Type.Name, chosen.Offering.Zone, chosen.Offering.CapacityType);
         if (chosen.AttachedGpus is not null || chosen.PricePerHour is not { } price)
@@ -46,16 +51,16 @@ internal sealed class Demand(TimeProvider time)
             _arrivals[shape] = arrivals = new Arrivals();
         }
 
-        (arrivals.Price, arrivals.Request) = (price, request);
+        (arrivals.Price, arrivals.Plan) = (price, plan);
         arrivals.Add(Now);
     }
 
     /// <summary>What to keep ready within a budget: the most pods for a dollar first.</summary>
     /// <param name="dollarsPerHour">The budget.</param>
-    public Dictionary<StandbyShape, (int Count, CellRequest Request)> Forecast(decimal dollarsPerHour)
+    public Dictionary<StandbyShape, (int Count, StandbyPlan Plan)> Forecast(decimal dollarsPerHour)
     {
         var now = Now;
-        var wanted = new Dictionary<StandbyShape, (int, CellRequest)>();
+        var wanted = new Dictionary<StandbyShape, (int, StandbyPlan)>();
         var worth = new List<(double PerDollar, StandbyShape Shape, Arrivals Arrivals, int Peak)>();
         foreach (var (shape, arrivals) in _arrivals)
         {
@@ -76,7 +81,7 @@ internal sealed class Demand(TimeProvider time)
             var affordable = arrivals.Price == 0 ? peak : (int)Math.Min(peak, dollarsPerHour / arrivals.Price);
             if (affordable > 0)
             {
-                wanted[shape] = (affordable, arrivals.Request!);
+                wanted[shape] = (affordable, arrivals.Plan!);
                 dollarsPerHour -= affordable * arrivals.Price;
             }
         }
@@ -94,7 +99,7 @@ internal sealed class Demand(TimeProvider time)
 
         public decimal Price { get; set; }
 
-        public CellRequest? Request { get; set; }
+        public StandbyPlan? Plan { get; set; }
 
         public void Add(long now)
         {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Kip.Agents;
 using Kip.Drivers;
+using Kip.Kubernetes.Objects;
 using Kip.Sizing;
 using Microsoft.Extensions.Logging;
 
@@ -16,7 +17,7 @@ namespace Kip.Cells;
 internal sealed partial class StandbyPool(
     CellContext context,
     Func<CancellationToken, Task<InstanceCatalog>> readCatalog,
-    Func<Candidate, CellRequest, Func<Candidate?>, CancellationToken, Task> launch)
+    Func<Candidate, StandbyPlan, Func<Candidate?>, CancellationToken, Task> launch)
 {
     /// <summary>A pod takes no cell that costs more than this many times what a cell of its own would: it may run for long.</summary>
     private const int DearestFit = 2;
@@ -85,7 +86,7 @@ internal sealed partial class StandbyPool(
         {
             lock (_lock)
             {
-                _demand.Arrived(cold, request);
+                _demand.Arrived(cold, new StandbyPlan(request, Images(assignment.Pod)));
             }
         }
 
@@ -186,13 +187,16 @@ internal sealed partial class StandbyPool(
     private async Task AdjustAsync(CancellationToken cancellationToken)
     {
         var now = Now;
-        Dictionary<StandbyShape, (int Count, CellRequest Request)> forecast;
+        Dictionary<StandbyShape, (int Count, StandbyPlan Plan)> forecast;
         lock (_lock)
         {
             forecast = Options.StandbyBudgetPerHour > 0 ? _demand.Forecast(Options.StandbyBudgetPerHour) : [];
         }
 
-        var fixedCells = Options.StandbyCells.Distinct().GroupBy(static c => (c.InstanceType, c.CapacityType)).ToList();
+        var fixedCells = Options.StandbyCells
+            .DistinctBy(static c => (c.InstanceType, c.Count, c.CapacityType))
+            .GroupBy(static c => (c.InstanceType, c.CapacityType))
+            .ToList();
         if (forecast.Count == 0 && fixedCells.Count == 0 && _waiting.IsEmpty)
         {
             return;
@@ -205,12 +209,12 @@ internal sealed partial class StandbyPool(
             .ThenBy(static c => c.Cell.Record.Id, StringComparer.Ordinal)
             .ToList();
         var kept = new HashSet<AttendedCell>();
-        var missing = new List<(CellRequest Request, StandbyShape? Shape)>();
-        foreach (var (shape, (count, request)) in forecast)
+        var missing = new List<(StandbyPlan Plan, StandbyShape? Shape)>();
+        foreach (var (shape, (count, plan)) in forecast)
         {
             var there = young.Where(c => Shape(c) == shape).Take(count).ToList();
             kept.UnionWith(there);
-            missing.AddRange(Enumerable.Repeat((request, (StandbyShape?)shape), count - there.Count));
+            missing.AddRange(Enumerable.Repeat((plan, (StandbyShape?)shape), count - there.Count));
         }
 
         foreach (var cells in fixedCells)
@@ -219,7 +223,8 @@ internal sealed partial class StandbyPool(
             var due = cells.Sum(static c => c.Count) - kept.Count(c => IsOne(Shape(c))) - missing.Count(m => m.Shape is { } shape && IsOne(shape));
             var there = young.Where(c => IsOne(Shape(c)) && !kept.Contains(c)).Take(Math.Max(due, 0)).ToList();
             kept.UnionWith(there);
-            missing.AddRange(Enumerable.Repeat((Request(cells.Key.InstanceType, cells.Key.CapacityType), (StandbyShape?)null), Math.Max(due - there.Count, 0)));
+            var plan = new StandbyPlan(Request(cells.Key.InstanceType, cells.Key.CapacityType), [.. cells.SelectMany(static c => c.Images).Distinct()]);
+            missing.AddRange(Enumerable.Repeat((plan, (StandbyShape?)null), Math.Max(due - there.Count, 0)));
         }
 
         await RetireAsync(kept, missing.Count == 0 && kept.All(static c => c.Cell.Record.State == CellState.Ready), now, cancellationToken).ConfigureAwait(false);
@@ -229,11 +234,12 @@ internal sealed partial class StandbyPool(
         }
     }
 
-    private async Task LaunchAsync(List<(CellRequest Request, StandbyShape? Shape)> missing, CancellationToken cancellationToken)
+    private async Task LaunchAsync(List<(StandbyPlan Plan, StandbyShape? Shape)> missing, CancellationToken cancellationToken)
     {
         var catalog = await readCatalog(cancellationToken).ConfigureAwait(false);
-        foreach (var (request, shape) in missing)
+        foreach (var (plan, shape) in missing)
         {
+            var request = plan.Request;
             var key = shape is { } known ? (known.InstanceType, known.CapacityType) : (request.InstanceType!, request.CapacityTypes[0]);
             lock (_lock)
             {
@@ -252,11 +258,11 @@ internal sealed partial class StandbyPool(
             // What was foreseen is this shape and no other: pods that get another one are a demand of their own.
             if (shape is null)
             {
-                await launch(chosen, request, () => InstanceSelector.First(request, catalog, context.Refusals), cancellationToken).ConfigureAwait(false);
+                await launch(chosen, plan, () => InstanceSelector.First(request, catalog, context.Refusals), cancellationToken).ConfigureAwait(false);
             }
             else if (shape == new StandbyShape(chosen.Type.Name, chosen.Offering.Zone, chosen.Offering.CapacityType))
             {
-                await launch(chosen, request, static () => null, cancellationToken).ConfigureAwait(false);
+                await launch(chosen, plan, static () => null, cancellationToken).ConfigureAwait(false);
             }
         }
     }
@@ -293,6 +299,9 @@ internal sealed partial class StandbyPool(
             }
         }
     }
+
+    private static List<string> Images(Pod pod) =>
+        [.. (pod.Spec.InitContainers ?? []).Concat(pod.Spec.Containers).Select(static c => c.Image).OfType<string>().Distinct()];
 
     private CellRequest Request(string instanceType, CapacityType capacityType) => new()
     {

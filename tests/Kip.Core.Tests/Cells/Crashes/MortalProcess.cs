@@ -159,6 +159,8 @@ internal sealed class MortalAgent(ICellAgent inner, MortalProcess process) : ICe
 
     public Task StopPodAsync(string podUid, TimeSpan gracePeriod, CancellationToken cancellationToken) => process.CallAsync($"stop {podUid}", () => inner.StopPodAsync(podUid, gracePeriod, process.IsDead ? default : cancellationToken));
 
+    public Task PullImageAsync(string image, IReadOnlyList<RegistryCredential> credentials, CancellationToken cancellationToken) => process.CallAsync($"pull {image}", () => inner.PullImageAsync(image, credentials, cancellationToken));
+
     public async IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await foreach (var update in inner.WatchAsync(afterEvent, cancellationToken))

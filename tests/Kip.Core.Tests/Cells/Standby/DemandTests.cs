@@ -82,7 +82,7 @@ public class DemandTests
             new InstanceType { Name = type, MilliCpu = 1000, MemoryBytes = 1 << 30, Architecture = "amd64", Offerings = [offering] }, offering, 0);
         for (var i = 0; i < count; i++)
         {
-            demand.Arrived(chosen, new CellRequest { Pod = new ResourceRequest(0, 0, 0) });
+            demand.Arrived(chosen, new StandbyPlan(new CellRequest { Pod = new ResourceRequest(0, 0, 0) }, []));
         }
     }
 }

@@ -119,6 +119,28 @@ public class StandbyPoolTests
     }
 
     [Fact]
+    public async Task Images_ArePulledWhileTheCellWaits_ThoseOfTheConfigurationAndThoseOfPodsThatCame()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync(options: static o => o with
+            {
+                StandbyCells = [new("sim.small", 1) { Images = ["base:1", "base:2"] }],
+                StandbyBudgetPerHour = 0.01m,
+            });
+            await manager.RunPodAsync(Bench.NewPod("a", "{containers: [{name: main, image: app}], initContainers: [{name: init, image: init}]}"), default);
+            await manager.RunPodAsync(Bench.NewPod("b", "{containers: [{name: main, image: app}], initContainers: [{name: init, image: init}]}"), default);
+
+            await bench.Clock.AdvanceUntilAsync(() => Pulled(manager, bench, "sim.small").SequenceEqual(["base:1", "base:2"]) && Pulled(manager, bench, "sim.nano").SequenceEqual(["init", "app"]));
+        });
+
+        static IEnumerable<string> Pulled(CellManager manager, Bench bench, string type) => bench.Cloud.Instances
+            .Where(i => manager.Standby.Any(r => r.InstanceType == type && r.InstanceId == i.Instance.Id))
+            .SelectMany(static i => i.PulledImages);
+    }
+
+    [Fact]
     public async Task Restart_TakesUpTheCellsThatWait_AndMakesNoMore()
     {
         await using var bench = await CreateAsync();

@@ -1,0 +1,134 @@
+using Kip.Cells;
+using Kip.Drivers;
+using Kip.Kubernetes.Objects;
+using Kip.Testing;
+
+namespace Kip.Core.Tests.Cells;
+
+public class InterruptionTests
+{
+    private const string Spot = "{containers: [{name: main, image: i}], nodeSelector: {karpenter.sh/capacity-type: spot}}";
+
+    [Fact]
+    public async Task Notice_StopsThePodInTime_AndItFailsForNoFaultOfItsOwn()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await RunningAsync(manager, bench);
+
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+            var noticed = bench.Clock.Elapsed;
+            var status = await cell.PodEnded;
+
+            Assert.InRange(bench.Clock.Elapsed - noticed, TimeSpan.Zero, TimeSpan.FromSeconds(40)); // its grace, not the cloud's two minutes
+            Assert.Equal((PodPhase.Failed, CellRecord.SpotInterrupted), (status.Phase, status.Reason));
+            Assert.StartsWith("the cloud takes the cell back at ", status.Message, StringComparison.Ordinal);
+            Assert.NotNull(status.ContainerStatuses![0].State!.Terminated);
+            Assert.Contains(status.Conditions!, static c => c is { Type: PodConditionType.DisruptionTarget, Status: "True" });
+            await cell.Gone;
+            await bench.AssertNothingLeftAsync();
+        });
+    }
+
+    [Fact]
+    public async Task Notice_IsShorterThanThePodsGrace_ThePodGetsWhatThereIs()
+    {
+        await using var bench = await CreateAsync(stopTime: TimeSpan.FromMinutes(30));
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await RunningAsync(manager, bench, Spot.Replace("{containers", "{terminationGracePeriodSeconds: 3600, containers", StringComparison.Ordinal));
+            var noticed = bench.Clock.Elapsed;
+
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+            var status = await cell.PodEnded;
+
+            Assert.InRange(bench.Clock.Elapsed - noticed, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(120));
+            Assert.Equal(CellRecord.SpotInterrupted, status.Reason);
+        });
+    }
+
+    [Fact]
+    public async Task Notice_AndTheMachineDiesBeforeThePodHasEnded_IsNoLoss()
+    {
+        await using var bench = await CreateAsync(stopTime: TimeSpan.FromMinutes(30));
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await RunningAsync(manager, bench);
+
+            bench.Cloud.Reclaim(cell.Record.InstanceId!, TimeSpan.FromSeconds(3));
+            var status = await cell.PodEnded;
+
+            Assert.Equal((PodPhase.Failed, CellRecord.SpotInterrupted), (status.Phase, status.Reason));
+        });
+    }
+
+    [Fact]
+    public async Task Notice_BetweenTwoHosts_IsHeardByTheSecond_AndSaidOnce()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var first = await bench.StartAsync();
+            var cell = await RunningAsync(first, bench);
+            await first.DisposeAsync();
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+
+            var second = await bench.StartAsync();
+            var status = await Assert.Single(second.Cells).PodEnded;
+
+            Assert.Equal(CellRecord.SpotInterrupted, status.Reason);
+        });
+    }
+
+    [Fact]
+    public async Task Notice_ToACellThatWaits_EndsIt_AndTheNextIsFromElsewhere()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync(options: static o => o with { StandbyCells = [new("sim.nano", 1, CapacityType.Spot)] });
+            await bench.Clock.AdvanceUntilAsync(() => manager.Standby.Any(static r => r.State == CellState.Ready));
+            var taken = manager.Standby.Single();
+
+            bench.Cloud.Reclaim(taken.InstanceId!);
+            await bench.Clock.AdvanceUntilAsync(() => manager.Standby.Any(r => r.Id != taken.Id && r.State == CellState.Ready));
+
+            Assert.NotEqual(taken.Zone, manager.Standby.Single(r => r.Id != taken.Id).Zone);
+        });
+    }
+
+    [Fact]
+    public async Task Pod_ThatEndsWellOnTheStopSignal_HasSucceeded()
+    {
+        await using var bench = await CreateAsync(stopExitCode: 0);
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await RunningAsync(manager, bench);
+
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+
+            Assert.Equal(PodPhase.Succeeded, (await cell.PodEnded).Phase);
+            Assert.Equal(CellRecord.SpotInterrupted, cell.Record.Reason);
+        });
+    }
+
+    private static Task<Bench> CreateAsync(TimeSpan? stopTime = null, int stopExitCode = 143) => Bench.CreateAsync(new SimulatedCloudOptions
+    {
+        Script = _ => new PodScript
+        {
+            Default = new ContainerScript { RunTime = TimeSpan.FromHours(10), StopTime = stopTime ?? TimeSpan.FromSeconds(2), StopExitCode = stopExitCode },
+        },
+    });
+
+    private static async Task<Cell> RunningAsync(CellManager manager, Bench bench, string spec = Spot)
+    {
+        var cell = await manager.RunPodAsync(Bench.NewPod(spec: spec), default);
+        await bench.Clock.AdvanceUntilAsync(() => cell.Status?.Phase == PodPhase.Running);
+        return cell;
+    }
+}
