@@ -20,6 +20,8 @@ namespace Kip.VirtualKubelet;
 /// </summary>
 public sealed class VirtualNode : IAsyncDisposable
 {
+    private static readonly TimeSpan WarmInterval = TimeSpan.FromMinutes(10);
+
     private readonly VirtualNodeOptions _options;
     private readonly TimeProvider _time;
     private readonly LastLogs _lastLogs = new();
@@ -34,6 +36,7 @@ public sealed class VirtualNode : IAsyncDisposable
     private readonly ClientAuthorities _authorities;
     private readonly X509Certificate2? _ownCertificate;
     private readonly KubeletServer _server;
+    private int _hasStopped;
 
     /// <summary>Makes the node; <see cref="RunAsync"/> sets it to work.</summary>
     /// <param name="options">What the node says of itself.</param>
@@ -64,8 +67,11 @@ public sealed class VirtualNode : IAsyncDisposable
         _options = options;
         _time = time;
         var log = loggers.CreateLogger<VirtualNode>();
-        _statuses = new PodStatusWriter(client, FindPod, time, log);
-        Cells = new CellManager(cells with { AfterPodEnded = _lastLogs.KeepAsync, BeforeForgotten = TellEndAsync }, driver, store, agents, time, loggers.CreateLogger<CellManager>());
+        _lease = new NodeLease(leaseClient, options.NodeName, options.HostIdentity, time, log);
+        var fenced = new FencedClient(client, _lease.WaitUntilSureAsync);
+        _statuses = new PodStatusWriter(fenced, FindPod, time, log);
+        var hooked = cells with { AfterPodEnded = _lastLogs.KeepAsync, BeforeForgotten = TellEndAsync, BeforeEffect = _lease.WaitUntilSureAsync };
+        Cells = new CellManager(hooked, driver, store, agents, time, loggers.CreateLogger<CellManager>());
         _pods = new Informer<Pod>(
             client,
             Resources.Pods,
@@ -95,15 +101,17 @@ public sealed class VirtualNode : IAsyncDisposable
             time,
             loggers);
         _node = new NodeController(client, new NodeDescription(options, () => _server.Port), time, log);
-        _lease = new NodeLease(leaseClient, options.NodeName, options.HostIdentity, time, log);
         var podEvents = new PodEvents(_events);
         _objects = new WatchedObjects(client, time, Random.Shared, loggers.CreateLogger<WatchedObjects>());
         _resolver = new PodResolver(_objects, new ClusterDns(options.ClusterDns, options.ClusterDomain), podEvents, time, loggers.CreateLogger<PodResolver>());
-        _controller = new PodController(client, _pods, Cells, _resolver, _statuses, podEvents, _lastLogs, time, log);
+        _controller = new PodController(fenced, _pods, Cells, _resolver, _statuses, podEvents, _lastLogs, time, log);
     }
 
     /// <summary>The cells of this node.</summary>
     public CellManager Cells { get; }
+
+    /// <summary>Completes when no other host looks after the node any more and this one does.</summary>
+    public Task Leading => _lease.Acquired;
 
     /// <summary>Completes when the node object is there and the pods bound to it are known.</summary>
     public Task Ready => Task.WhenAll(_node.Registered, _pods.WaitForSyncAsync(CancellationToken.None));
@@ -116,39 +124,46 @@ public sealed class VirtualNode : IAsyncDisposable
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        List<Task> loops = [KeepWarmAsync(stop.Token)];
+        Task? first = null;
+        var starting = Task.CompletedTask;
         try
         {
-            _controller.ToldUntil = await _lease.AcquireAsync(cancellationToken).ConfigureAwait(false);
+            var taken = await _lease.AcquireAsync(cancellationToken).ConfigureAwait(false);
+            _controller.ToldUntil = taken.LastRenewed;
+            loops.Add(_lease.RunAsync(_node.Registered, stop.Token));
+            await _server.StartAsync(cancellationToken).ConfigureAwait(false);
+            // What this host has cached of the pods while it waited might be older than what the host before it did: all is read now.
+            loops.AddRange([_node.RunAsync(stop.Token), _pods.RunAsync(stop.Token), _events.RunAsync(stop.Token), _authorities.RunAsync(stop.Token)]);
+            starting = Cells.StartAsync(supersede: taken.IsForced, stop.Token);
+
+            // None of the loops ends by itself: when one does, it has failed, and a node that half works is worse than one that says so.
+            first = await Task.WhenAny([starting, .. loops]).ConfigureAwait(false);
+            if (first == starting)
+            {
+                await starting.ConfigureAwait(false);
+                loops.Add(_controller.RunAsync(_options.Workers, stop.Token));
+                first = await Task.WhenAny(loops).ConfigureAwait(false);
+            }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
-            return; // while it waited for its turn
+            // While it waited for its turn, or just afterwards.
         }
-
-        await _server.StartAsync(cancellationToken).ConfigureAwait(false);
-        await Cells.StartAsync(cancellationToken).ConfigureAwait(false);
-        Task[] loops =
-        [
-            _lease.RunAsync(_node.Registered, stop.Token),
-            _node.RunAsync(stop.Token),
-            _pods.RunAsync(stop.Token),
-            _events.RunAsync(stop.Token),
-            _authorities.RunAsync(stop.Token),
-            _controller.RunAsync(_options.Workers, stop.Token),
-        ];
-
-        // None of them ends by itself: when one does, it has failed, and a node that half works is worse than one that says so.
-        var first = await Task.WhenAny(loops).ConfigureAwait(false);
-        await stop.CancelAsync().ConfigureAwait(false);
-        foreach (var loop in loops)
+        finally
         {
-            await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await stop.CancelAsync().ConfigureAwait(false);
+            foreach (var loop in loops.Append(starting))
+            {
+                await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+
+            // The next host begins as soon as the lease is free.
+            await StopActingAsync().ConfigureAwait(false);
+            await GiveBackAsync().ConfigureAwait(false);
         }
 
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5), _time);
-        await _node.SayGoodbyeAsync(limit.Token).ConfigureAwait(false);
-        await _lease.ReleaseAsync(limit.Token).ConfigureAwait(false);
-        if (!cancellationToken.IsCancellationRequested)
+        if (first is not null && !cancellationToken.IsCancellationRequested)
         {
             await first.ConfigureAwait(false);
             throw new InvalidOperationException("a part of the virtual node ended although nobody asked it to");
@@ -160,11 +175,38 @@ public sealed class VirtualNode : IAsyncDisposable
     {
         await _server.DisposeAsync().ConfigureAwait(false);
         _ownCertificate?.Dispose();
-        await Cells.DisposeAsync().ConfigureAwait(false);
-        await _controller.DisposeAsync().ConfigureAwait(false);
+        await StopActingAsync().ConfigureAwait(false);
         _resolver.Dispose();
         await _objects.DisposeAsync().ConfigureAwait(false);
-        await _statuses.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task StopActingAsync()
+    {
+        if (Interlocked.Exchange(ref _hasStopped, 1) == 0)
+        {
+            await Cells.DisposeAsync().ConfigureAwait(false);
+            await _controller.DisposeAsync().ConfigureAwait(false);
+            await _statuses.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    private async Task GiveBackAsync()
+    {
+        if (_lease.Acquired.IsCompleted && !_lease.IsLost)
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(5), _time);
+            await _node.SayGoodbyeAsync(limit.Token).ConfigureAwait(false);
+            await _lease.ReleaseAsync(limit.Token).ConfigureAwait(false);
+        }
+    }
+
+    private async Task KeepWarmAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            await Cells.WarmUpAsync(cancellationToken).ConfigureAwait(false);
+            await Task.Delay(WarmInterval, _time, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private Pod? FindPod(PodReference pod) =>

@@ -1,40 +1,15 @@
-using System.Net;
-using System.Net.Sockets;
 using Kip.EndToEnd.Tests.Support;
 using Kip.Tests.Support;
 
 namespace Kip.EndToEnd.Tests;
 
 /// <summary>A cluster with a virtual node: real API server, real kubectl, real containers on local cells.</summary>
-public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixture<SharedControlPlane>
+public sealed class NodeTests(SharedControlPlane cluster) : NodeStory(cluster), IClassFixture<SharedControlPlane>
 {
-    private const string Identity =
-        "jsonpath={.items[*].metadata.uid} {.items[*].status.phase} {.items[*].status.containerStatuses[*].containerID} {.items[*].status.containerStatuses[*].restartCount}";
-
-    private readonly string _name = $"kip-{Guid.NewGuid():N}"[..12];
-
-    private ControlPlane Plane => cluster.Plane;
-
-    public override async Task InitializeAsync()
-    {
-        await base.InitializeAsync();
-        if (ControlPlane.Missing() is null)
-        {
-            await Plane.KubectlAsync("create", "namespace", _name);
-            await Wait.UntilAsync("the namespace's service account", async () => (await TryAsync("get", "serviceaccount", "default")).ExitCode == 0);
-        }
-    }
-
     public override async Task DisposeAsync()
     {
-        if (ControlPlane.Missing() is null)
-        {
-            await Plane.TryKubectlAsync(null, "delete", "node", _name, "--ignore-not-found");
-            await Plane.TryKubectlAsync(null, "delete", "namespace", _name, "--wait=false");
-        }
-
         // Cells of a node outlive its host.
-        await Kip.DoAsync("delete", "cells", "--node", _name);
+        await Kip.DoAsync("delete", "cells", "--node", Name);
         await base.DisposeAsync();
     }
 
@@ -59,7 +34,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         // Commands: output, exit code, input; files there and back.
         Assert.Equal("first\n", await KubectlAsync("exec", pod, "--", "sh", "-c", "echo $GREETING"));
         Assert.Equal(7, (await TryAsync("exec", pod, "--", "sh", "-c", "exit 7")).ExitCode);
-        Assert.Equal("typed\n", (await Plane.TryKubectlAsync("typed\n", "-n", _name, "exec", "-i", pod, "--", "cat")).Output);
+        Assert.Equal("typed\n", (await Plane.TryKubectlAsync("typed\n", "-n", Name, "exec", "-i", pod, "--", "cat")).Output);
         var file = Path.Combine(Kip.Folder, "file");
         await File.WriteAllTextAsync(file, "copied");
         await KubectlAsync("cp", file, $"{pod}:/tmp/file");
@@ -69,11 +44,11 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         Assert.StartsWith("ca.crt\nnamespace\ntoken", await KubectlAsync("exec", pod, "--", "ls", "/var/run/secrets/kubernetes.io/serviceaccount"), StringComparison.Ordinal);
 
         // A configuration that changes reaches the running pod.
-        await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {_name}}}\ndata: {{greeting: second}}\n");
+        await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {Name}}}\ndata: {{greeting: second}}\n");
         await Wait.UntilAsync("the new configuration", async () => await KubectlAsync("exec", pod, "--", "cat", "/etc/settings/greeting") == "second");
 
         // What the metrics server reads.
-        Assert.Contains(pod, await Plane.KubectlAsync("get", "--raw", $"/api/v1/nodes/{_name}/proxy/stats/summary"), StringComparison.Ordinal);
+        Assert.Contains(pod, await Plane.KubectlAsync("get", "--raw", $"/api/v1/nodes/{Name}/proxy/stats/summary"), StringComparison.Ordinal);
 
         await KubectlAsync("scale", "deployment/web", "--replicas=1");
         await Wait.UntilAsync("one cell to be left", () => Kip.Instances.Count == 1);
@@ -86,7 +61,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
     public async Task Host_KilledAndStartedAgain_LeavesPodsAlone()
     {
         var first = await StartNodeAsync();
-        await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {_name}}}\ndata: {{greeting: hello}}\n");
+        await Plane.ApplyAsync($"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings, namespace: {Name}}}\ndata: {{greeting: hello}}\n");
         await Plane.ApplyAsync(Deployment(1));
         await KubectlAsync("rollout", "status", "deployment/web", "--timeout=120s");
         var before = await KubectlAsync("get", "pods", "-o", Identity);
@@ -100,7 +75,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         Assert.Equal(before, await KubectlAsync("get", "pods", "-o", Identity));
 
         // A drained node is empty, and its cells have ended.
-        await Plane.KubectlAsync("drain", _name, "--ignore-daemonsets", "--timeout=60s");
+        await Plane.KubectlAsync("drain", Name, "--ignore-daemonsets", "--timeout=60s");
         await Wait.UntilAsync("no cell to be left", () => Kip.Instances.Count == 0);
         await EndAsync(second);
     }
@@ -134,13 +109,13 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
         await Plane.ApplyAsync($$$"""
             apiVersion: batch/v1
             kind: Job
-            metadata: {name: job, namespace: "{{{_name}}}" }
+            metadata: {name: job, namespace: "{{{Name}}}" }
             spec:
               backoffLimit: 0
               template:
                 spec:
                   restartPolicy: Never
-                  nodeSelector: {kubernetes.io/hostname: "{{{_name}}}" }
+                  nodeSelector: {kubernetes.io/hostname: "{{{Name}}}" }
                   tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]
                   containers: [{name: main, image: "busybox:1.35", command: [sh, -c, "echo working; exit 3"]}]
             """);
@@ -156,7 +131,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
     private string Deployment(int replicas) => $$$"""
         apiVersion: apps/v1
         kind: Deployment
-        metadata: {name: web, namespace: "{{{_name}}}" }
+        metadata: {name: web, namespace: "{{{Name}}}" }
         spec:
           replicas: {{{replicas}}}
           selector: {matchLabels: {app: web}}
@@ -164,7 +139,7 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
             metadata: {labels: {app: web}}
             spec:
               terminationGracePeriodSeconds: 2
-              nodeSelector: {kubernetes.io/hostname: "{{{_name}}}" }
+              nodeSelector: {kubernetes.io/hostname: "{{{Name}}}" }
               tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]
               volumes: [{name: settings, configMap: {name: settings}}]
               containers:
@@ -174,33 +149,4 @@ public sealed class NodeTests(SharedControlPlane cluster) : KipStory, IClassFixt
                   env: [{name: GREETING, valueFrom: {configMapKeyRef: {name: settings, key: greeting} } }]
                   volumeMounts: [{name: settings, mountPath: /etc/settings}]
         """;
-
-    private async Task<KipProcess> StartNodeAsync(params string[] options)
-    {
-        var command = Kip.Command(["node", "--kubeconfig", Plane.Kubeconfig, "--nodename", _name, .. options]);
-        command.Environment["KUBELET_PORT"] = FreePort();
-        var host = Kip.Start(command);
-        await host.SaysAsync("is ready");
-        return host;
-    }
-
-    // Deletes what is left of the pods, so that their cells end, and then ends the host.
-    private async Task EndAsync(KipProcess host)
-    {
-        await KubectlAsync("delete", "deployments,jobs,pods", "--all", "--wait=false");
-        await Wait.UntilAsync("all cells to end", () => Kip.Instances.Count == 0);
-        await host.SignalAsync("TERM");
-        Assert.Equal(0, (await host.EndsAsync()).ExitCode);
-    }
-
-    private Task<string> KubectlAsync(params string[] arguments) => Plane.KubectlAsync(["-n", _name, .. arguments]);
-
-    private Task<ToolRun> TryAsync(params string[] arguments) => Plane.TryKubectlAsync(null, ["-n", _name, .. arguments]);
-
-    private static string FreePort()
-    {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Any, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
-    }
 }

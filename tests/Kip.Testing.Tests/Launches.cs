@@ -15,23 +15,22 @@ internal static class Launches
         Zone = "sim-1a",
         ImageId = "image-default",
         DiskBytes = 1L << 30,
-        UserData = new CellBootConfiguration { CellId = "cell-1", ControllerCa = "", EnrolmentToken = "secret" }.ToJson(),
+        UserData = new CellBootConfiguration { CellId = "cell-1", ControllerCa = "", EnrolmentToken = ScriptedAgent.TokenOf(MakeCell(null)) }.ToJson(),
         Tags = new Dictionary<string, string> { [InstanceTags.ControllerId] = controllerId, [InstanceTags.CellId] = "cell-1" },
     };
 
-    public static CellRecord MakeCell(string? address, string id = "cell-1", string? enrolmentToken = "secret") => new()
+    public static CellRecord MakeCell(string? address, string id = "cell-1", CellState state = CellState.Booting, string launch = "") => new()
     {
         Id = id,
         Owner = "test",
-        State = CellState.Booting,
+        State = state,
         StateSince = default,
         CreatedAt = default,
         Pod = new PodReference("default", "pod", "uid-1"),
-        LaunchToken = "",
+        LaunchToken = launch,
         InstanceType = "sim.small",
         Zone = "sim-1a",
         Address = address,
-        EnrolmentToken = enrolmentToken,
     };
 
     public static PodAssignment MakePod(string uid = "uid-1", string? restartPolicy = null, params string[] containers) => new(

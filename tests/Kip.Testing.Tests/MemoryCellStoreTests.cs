@@ -20,12 +20,12 @@ public sealed class MemoryCellStoreTests
     [Fact]
     public async Task AddAsync_OfAPodThatHasACell_ConflictsUntilThatIsDeleted()
     {
-        await _store.AddAsync(Make("cell-1", "uid-1"), default);
+        var first = await _store.AddAsync(Make("cell-1", "uid-1"), default);
 
         await Assert.ThrowsAsync<CellConflictException>(() => _store.AddAsync(Make("cell-2", "uid-1"), default));
         await Assert.ThrowsAsync<CellConflictException>(() => _store.AddAsync(Make("cell-1", "uid-2"), default));
-        await _store.DeleteAsync("cell-1", default);
-        await _store.DeleteAsync("cell-1", default);
+        await _store.DeleteAsync(first, default);
+        await _store.DeleteAsync(first, default);
         await _store.AddAsync(Make("cell-2", "uid-1"), default);
         await Assert.ThrowsAsync<CellConflictException>(() => _store.UpdateAsync(Make("cell-3", "uid-3"), default));
     }

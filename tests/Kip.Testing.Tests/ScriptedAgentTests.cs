@@ -1,5 +1,6 @@
 using System.Text;
 using Kip.Agents;
+using Kip.Cells;
 using Kip.Drivers;
 using Kip.Kubernetes.Objects;
 
@@ -27,17 +28,17 @@ public sealed class ScriptedAgentTests
     });
 
     [Theory]
-    [InlineData("cell-2", "secret")]
-    [InlineData("cell-1", "wrong")]
-    [InlineData("cell-1", null)]
-    public Task ConnectAsync_ByWrongCellOrToken_IsUntrusted(string cellId, string? token) => RunWithCellAsync(
+    [InlineData("cell-2", CellState.Booting, "")]
+    [InlineData("cell-1", CellState.Booting, "another launch")]
+    [InlineData("cell-1", CellState.Claimed, "")]
+    public Task ConnectAsync_ByWrongCellOrTokenOrTooLate_IsUntrusted(string cellId, CellState state, string launch) => RunWithCellAsync(
         new(),
         (cloud, address) => AssertFailsAsync(
-            AgentErrorKind.Untrusted, cloud.CreateConnector().ConnectAsync(Launches.MakeCell(address, cellId, token), null, None)));
+            AgentErrorKind.Untrusted, cloud.CreateConnector().ConnectAsync(Launches.MakeCell(address, cellId, state, launch), null, None)));
 
     [Fact]
     public Task ConnectAsync_OnceEnrolled_NeedsNoToken() => RunWithAgentAsync(new(), async (cloud, address, _) =>
-        await cloud.CreateConnector().ConnectAsync(Launches.MakeCell(address, enrolmentToken: null), null, None));
+        await cloud.CreateConnector().ConnectAsync(Launches.MakeCell(address, state: CellState.Claimed), null, None));
 
     [Fact]
     public Task ApplyPodAsync_DefaultScript_GoesThroughTheEventsOfRealAgentAndSucceeds() => RunWithAgentAsync(new(), async (_, _, agent) =>
@@ -220,7 +221,7 @@ public sealed class ScriptedAgentTests
             cloud.RestartAgent(cloud.Instances[0].Instance.Id);
             await AssertFailsAsync(AgentErrorKind.Unavailable, ReadUntilAsync(agent, 0, _ => false));
 
-            await using var next = await cloud.CreateConnector().ConnectAsync(Launches.MakeCell(address, enrolmentToken: null), null, None);
+            await using var next = await cloud.CreateConnector().ConnectAsync(Launches.MakeCell(address, state: CellState.Claimed), null, None);
             await next.StopPodAsync("uid-1", Seconds(30), None);
             var updates = await ReadUntilAsync(next, 0, update => update.Status?.Phase == PodPhase.Failed);
             Assert.Equal(PodPhase.Running, updates[0].Status?.Phase);

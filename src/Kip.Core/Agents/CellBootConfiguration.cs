@@ -15,7 +15,7 @@ public sealed record CellBootConfiguration
     /// <summary>PEM. Only a client certificate that this authority signed may talk to the agent.</summary>
     public required string ControllerCa { get; init; }
 
-    /// <summary>Single-use secret that proves to the controller that the agent it reached is this cell's: 32 random bytes, base64.</summary>
+    /// <summary>Single-use secret that proves to the controller that the agent it reached is this cell's: 32 bytes, base64.</summary>
     public required string EnrolmentToken { get; init; }
 
     /// <summary>TCP port to serve on.</summary>

@@ -1,6 +1,10 @@
 using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
+using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Objects;
+using Microsoft.Extensions.Logging;
 
 namespace Kip.Agents;
 
@@ -8,7 +12,7 @@ namespace Kip.Agents;
 /// The authority that controller and cells of one controller trust, and no one else. It signs the agents' requests and makes the
 /// controller's own client certificates. Keys are ECDSA P-256.
 /// </summary>
-public sealed class CertificateAuthority : IDisposable
+public sealed partial class CertificateAuthority : IDisposable
 {
     /// <summary>How long an agent's certificate is valid. It is renewed after half of it.</summary>
     public static readonly TimeSpan CellLifetime = TimeSpan.FromHours(24);
@@ -18,6 +22,8 @@ public sealed class CertificateAuthority : IDisposable
 
     private const string CertificateFile = "ca.crt";
     private const string KeyFile = "ca.key";
+    private const string SecretCertificate = "tls.crt";
+    private const string SecretKey = "tls.key";
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(3650);
@@ -25,6 +31,7 @@ public sealed class CertificateAuthority : IDisposable
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
     private SslStreamCertificateContext? _controller;
+    private byte[]? _enrolmentKey;
 
     private CertificateAuthority(X509Certificate2 certificate, TimeProvider time)
     {
@@ -87,6 +94,59 @@ public sealed class CertificateAuthority : IDisposable
         }
     }
 
+    /// <summary>
+    /// Loads the authority from a Secret of type <c>kubernetes.io/tls</c>, or makes a new one there when there is none. Of several hosts that
+    /// do so at once all get the same. While the API server is away this waits for it.
+    /// </summary>
+    /// <param name="client">Calls the API server.</param>
+    /// <param name="secret">Namespace and name of the Secret.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">Told of calls that have to be repeated.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="KubernetesApiException">The Secret may not be read or made.</exception>
+    /// <exception cref="IOException">The Secret holds something else. Nothing is replaced: a new authority would orphan every running cell.</exception>
+    public static Task<CertificateAuthority> LoadOrCreateAsync(
+        IKubernetesClient client, ObjectKey secret, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        return ApiCalls.PersistAsync(LoadAsync, time, problem => LogTrouble(logger, secret, problem), cancellationToken);
+
+        async Task<CertificateAuthority> LoadAsync()
+        {
+            var there = await client.FindAsync(Resources.Secrets, secret, cancellationToken).ConfigureAwait(false);
+            if (there is null)
+            {
+                using var made = Create(time);
+                try
+                {
+                    there = await client.CreateAsync(Resources.Secrets, made.ToSecret(secret), cancellationToken).ConfigureAwait(false);
+                }
+                catch (KubernetesApiException e) when (e.IsAlreadyExists)
+                {
+                    // Another host was faster, or an earlier try of this one whose answer was lost: theirs counts.
+                    there = await client.GetAsync(Resources.Secrets, secret, cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            return FromSecret(there, time);
+        }
+    }
+
+    /// <summary>
+    /// The secret of one launch of one cell, base64. It is derived from the authority's key, so that it need not be kept anywhere, and
+    /// whoever reads a cell's record has not got it.
+    /// </summary>
+    internal string GetEnrolmentToken(string cellId, string launchToken)
+    {
+        lock (_lock)
+        {
+            _enrolmentKey ??= DeriveEnrolmentKey();
+        }
+
+        // Neither of the two can have a line feed in it.
+        return Convert.ToBase64String(HMACSHA256.HashData(_enrolmentKey, Encoding.UTF8.GetBytes($"{cellId}\n{launchToken}")));
+    }
+
     /// <summary>Signs an agent's request.</summary>
     /// <param name="signingRequest">PKCS #10, DER, signed by its own key. Only its public key is taken from it.</param>
     /// <param name="cellId">The name that goes into the certificate.</param>
@@ -143,6 +203,51 @@ public sealed class CertificateAuthority : IDisposable
     {
         _controller?.TargetCertificate.Dispose();
         Certificate.Dispose();
+    }
+
+    private Secret ToSecret(ObjectKey key) => new()
+    {
+        Metadata = new ObjectMeta { Namespace = key.Namespace, Name = key.Name },
+        Type = SecretType.Tls,
+        Data = new Dictionary<string, byte[]>
+        {
+            [SecretCertificate] = Encoding.UTF8.GetBytes(CertificatePem),
+            [SecretKey] = Encoding.UTF8.GetBytes(Certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem()),
+        },
+    };
+
+    private static CertificateAuthority FromSecret(Secret secret, TimeProvider time)
+    {
+        try
+        {
+            var certificate = X509Certificate2.CreateFromPem(Text(SecretCertificate), Text(SecretKey));
+            using var key = certificate.GetECDsaPrivateKey() ?? throw new CryptographicException("the key is not an ECDSA key");
+            return new CertificateAuthority(certificate, time);
+        }
+        catch (Exception e) when (e is CryptographicException or ArgumentException)
+        {
+            throw new IOException(
+                $"Secret {secret.Metadata.Namespace}/{secret.Metadata.Name}: {SecretCertificate} and {SecretKey} do not make a usable authority ({e.Message}); restore them, or delete the Secret once no cell runs", e);
+        }
+
+        string Text(string name) => Encoding.UTF8.GetString(secret.Data?.GetValueOrDefault(name) ?? []);
+    }
+
+    [LoggerMessage(4, LogLevel.Warning, "The authority in Secret {Secret} could not be read or made, tried again: {Problem}")]
+    private static partial void LogTrouble(ILogger logger, ObjectKey secret, string problem);
+
+    private byte[] DeriveEnrolmentKey()
+    {
+        using var key = Certificate.GetECDsaPrivateKey() ?? throw new CryptographicException("the authority has no ECDSA key");
+        var secret = key.ExportParameters(includePrivateParameters: true).D!;
+        try
+        {
+            return HKDF.DeriveKey(HashAlgorithmName.SHA256, secret, 32, info: "kip enrolment tokens v1"u8.ToArray());
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(secret);
+        }
     }
 
     private X509Certificate2 Sign(CertificateRequest request, string usage, TimeSpan lifetime)

@@ -9,8 +9,6 @@ internal static class EnrolmentProof
 {
     private static ReadOnlySpan<byte> Context => "kip-enrol-v1"u8;
 
-    public static string NewToken() => Convert.ToBase64String(RandomNumberGenerator.GetBytes(32));
-
     public static bool Verify(string token, string cellId, byte[] nonce, byte[] subjectPublicKeyInfo, ReadOnlySpan<byte> proof)
     {
         var expected = Compute(token, cellId, nonce, subjectPublicKeyInfo);

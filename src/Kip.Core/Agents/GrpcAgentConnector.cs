@@ -41,15 +41,22 @@ public sealed partial class GrpcAgentConnector : ICellAgentConnector
     }
 
     /// <inheritdoc/>
+    public string GetEnrolmentToken(CellRecord cell)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return _authority.GetEnrolmentToken(cell.Id, cell.LaunchToken);
+    }
+
+    /// <inheritdoc/>
     public async Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(cell);
         var address = cell.Address ?? throw new ArgumentException("the cell has no address yet", nameof(cell));
         try
         {
-            if (cell.EnrolmentToken is { } token)
+            if (cell.State < CellState.Ready)
             {
-                await EnrolAsync(cell, address, token, onStep, cancellationToken).ConfigureAwait(false);
+                await EnrolAsync(cell, address, GetEnrolmentToken(cell), onStep, cancellationToken).ConfigureAwait(false);
             }
 
             return await ConnectEnrolledAsync(cell, address, onStep, cancellationToken).ConfigureAwait(false);
@@ -61,7 +68,7 @@ public sealed partial class GrpcAgentConnector : ICellAgentConnector
     }
 
     // One attempt to have the agent's certificate in place. A controller that died between installing it and recording so comes here
-    // again with a dead token: the certificate tells.
+    // again in the same state: the certificate tells that the token is dead.
     private async Task EnrolAsync(CellRecord cell, string address, string token, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken)
     {
         var enrolled = false;

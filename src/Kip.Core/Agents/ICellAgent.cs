@@ -53,8 +53,15 @@ public interface ICellAgent : IAsyncDisposable
 public interface ICellAgentConnector
 {
     /// <summary>
+    /// The single-use secret, base64, that the instance of this cell is told, for <see cref="CellBootConfiguration.EnrolmentToken"/>: always
+    /// the same for one id and launch token, and not to be had from the record alone.
+    /// </summary>
+    string GetEnrolmentToken(CellRecord cell);
+
+    /// <summary>
     /// One attempt to reach the agent of a cell at <see cref="CellRecord.Address"/>. An agent that has no certificate yet is enrolled
-    /// with <see cref="CellRecord.EnrolmentToken"/>; one that has must prove to be this cell.
+    /// by the token of <see cref="GetEnrolmentToken"/>, as long as the cell has not come to <see cref="CellState.Ready"/> or
+    /// <see cref="CellState.Claimed"/>; one that has must prove to be this cell.
     /// </summary>
     /// <param name="cell">The cell; its address must be known.</param>
     /// <param name="onStep">Told of the steps on the way, for timelines; may be null.</param>

@@ -17,7 +17,7 @@ namespace Kip.Cells;
 /// </summary>
 public sealed partial class CellManager : IAsyncDisposable
 {
-    private const string IdCharacters = "bcdfghjkmnpqrstvwxz23456789"; // no vowels: no words; none that look alike
+    private const int SupersedingCalls = 16;
     private static readonly TimeSpan CatalogLifetime = TimeSpan.FromHours(1);
 
     private readonly CellContext _context;
@@ -25,7 +25,9 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly ConcurrentDictionary<string, AttendedCell> _byPod = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, byte> _beingGiven = new(StringComparer.Ordinal); // UIDs of pods
     private readonly StandbyPool _standby;
+    private readonly ConcurrentDictionary<string, AttendedCell> _duplicates = new(StringComparer.Ordinal); // by id: their pods have other cells
     private readonly ConcurrentDictionary<string, DateTimeOffset> _orphansSeen = new(StringComparer.Ordinal);
+    private HashSet<string> _straysSeen = [];
     private readonly CancellationTokenSource _lifetime = new();
     private readonly Lock _lock = new();
     private readonly List<Task> _loops = [];
@@ -33,7 +35,7 @@ public sealed partial class CellManager : IAsyncDisposable
     private Task<InstanceCatalog>? _catalog;
     private DateTimeOffset _catalogRead;
 
-    /// <summary>Makes a manager; <see cref="StartAsync"/> sets it to work.</summary>
+    /// <summary>Makes a manager; <see cref="StartAsync(CancellationToken)"/> sets it to work.</summary>
     public CellManager(
         CellManagerOptions options,
         ICellDriver driver,
@@ -54,6 +56,9 @@ public sealed partial class CellManager : IAsyncDisposable
         _standby = new StandbyPool(_context, GetCatalogAsync, AddStandbyAsync);
     }
 
+    /// <summary>Told of cells that are found and taken up while this runs: a process of the same owner wrote their records late.</summary>
+    public event Action<Cell>? TakenUp;
+
     /// <summary>The cells of pods that this manager looks after.</summary>
     public IReadOnlyCollection<Cell> Cells => _byPod.Values.Select(static e => e.Cell).ToList();
 
@@ -64,15 +69,38 @@ public sealed partial class CellManager : IAsyncDisposable
     /// <param name="podUid">UID of the pod.</param>
     public Cell? Find(string podUid) => _byPod.TryGetValue(podUid, out var attended) ? attended.Cell : null;
 
-    /// <summary>Takes up the cells that an earlier process of the same owner left, and begins to look after instances.</summary>
-    public async Task StartAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Reads what the first pod would have to wait for otherwise: the catalog, the image. A cloud that cannot be asked is no failure; it is
+    /// asked again when it is needed. Changes nothing, and may be called before <see cref="StartAsync(bool, CancellationToken)"/>.
+    /// </summary>
+    public async Task WarmUpAsync(CancellationToken cancellationToken)
     {
-        foreach (var record in await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false))
+        try
         {
-            if (record.Owner == _context.Options.Owner)
-            {
-                Attend(new Cell(record, null, _context.Time), static () => null);
-            }
+            await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
+            await _context.Driver.ResolveImageAsync(_context.Options.Image, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Whatever a driver throws.
+            LogNotWarm(e.Message);
+        }
+    }
+
+    /// <summary>Takes up the cells that an earlier process of the same owner left, and begins to look after instances.</summary>
+    public Task StartAsync(CancellationToken cancellationToken) => StartAsync(supersede: false, cancellationToken);
+
+    /// <summary>Takes up the cells that an earlier process of the same owner left, and begins to look after instances.</summary>
+    /// <param name="supersede">
+    /// Whether that process may still be under way, cut off. Every record is written anew then, so that the store refuses what it still
+    /// writes.
+    /// </param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public async Task StartAsync(bool supersede, CancellationToken cancellationToken)
+    {
+        foreach (var record in (await ListOwnAsync(supersede, cancellationToken).ConfigureAwait(false)).OrderBy(TakeUpOrder))
+        {
+            await TakeUpAsync(record, cancellationToken).ConfigureAwait(false);
         }
 
         _loops.Add(GetCatalogAsync(_lifetime.Token)); // the first pod need not wait for it; if it cannot be read, it will hear why
@@ -142,7 +170,7 @@ public sealed partial class CellManager : IAsyncDisposable
         Func<CellRecord, bool> isAbandoned, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(isAbandoned);
-        var orphans = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
+        var (orphans, _) = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
         // Also with none: a driver may then remove what is left of launches that never came to be an instance.
         await _context.Driver.TerminateAsync(orphans, cancellationToken).ConfigureAwait(false);
         var ended = new List<CellRecord>();
@@ -189,7 +217,7 @@ public sealed partial class CellManager : IAsyncDisposable
         }
 
         await _lifetime.CancelAsync().ConfigureAwait(false);
-        var running = _loops.Concat(_byPod.Values.Concat(_standby.Waiting).Select(static e => e.Running)).ToList();
+        var running = _loops.Concat(Attended.Select(static e => e.Running)).ToList();
         await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _context.Driver.Dispose();
         _lifetime.Dispose();
@@ -214,12 +242,14 @@ public sealed partial class CellManager : IAsyncDisposable
         }
 
         var planned = Plan(chosen ?? throw NothingFits(request, catalog), request, pod);
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         var record = await _context.Store.AddAsync(planned, cancellationToken).ConfigureAwait(false);
         return Attend(new Cell(record, assignment, _context.Time), () => InstanceSelector.First(request, catalog, _context.Refusals));
     }
 
     private async Task AddStandbyAsync(Candidate chosen, StandbyPlan plan, Func<Candidate?> nextCandidate, CancellationToken cancellationToken)
     {
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         var record = await _context.Store.AddAsync(Plan(chosen, plan.Request, null), cancellationToken).ConfigureAwait(false);
         Attend(new Cell(record, null, _context.Time) { Images = plan.Images }, nextCandidate);
     }
@@ -229,14 +259,13 @@ public sealed partial class CellManager : IAsyncDisposable
         var now = _context.Time.GetUtcNow();
         return new CellRecord
         {
-            Id = "cell-" + RandomNumberGenerator.GetString(IdCharacters, 10),
+            Id = pod is null ? CellName.Random() : CellName.Of(pod.Uid),
             Owner = _context.Options.Owner,
             State = CellState.Planned,
             StateSince = now,
             CreatedAt = now,
             Pod = pod,
             LaunchToken = NewLaunchToken(),
-            EnrolmentToken = EnrolmentProof.NewToken(),
             InstanceType = chosen.Type.Name,
             AttachedGpus = chosen.AttachedGpus,
             Zone = chosen.Offering.Zone,
@@ -244,6 +273,87 @@ public sealed partial class CellManager : IAsyncDisposable
             PricePerHour = chosen.PricePerHour,
             DiskBytes = request.DiskBytes,
         };
+    }
+
+    private IEnumerable<AttendedCell> Attended => _byPod.Values.Concat(_standby.Waiting).Concat(_duplicates.Values);
+
+    private async Task<IReadOnlyList<CellRecord>> ListOwnAsync(bool supersede, CancellationToken cancellationToken)
+    {
+        var superseded = new ConcurrentDictionary<string, long>(StringComparer.Ordinal);
+        while (true)
+        {
+            var own = (await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false)).Where(r => r.Owner == _context.Options.Owner).ToList();
+            var open = own.Where(r => supersede && (!superseded.TryGetValue(r.Id, out var version) || version != r.Version)).ToList();
+            if (open.Count == 0)
+            {
+                return own;
+            }
+
+            await Parallel.ForEachAsync(
+                open,
+                new ParallelOptions { MaxDegreeOfParallelism = SupersedingCalls, CancellationToken = cancellationToken },
+                async (record, ct) =>
+                {
+                    try
+                    {
+                        await _context.Options.BeforeEffect(ct).ConfigureAwait(false);
+                        superseded[record.Id] = (await _context.Store.UpdateAsync(record, ct).ConfigureAwait(false)).Version;
+                    }
+                    catch (CellConflictException)
+                    {
+                        // The other process wrote once more between list and change: what it wrote is looked at in the next round.
+                    }
+                }).ConfigureAwait(false);
+        }
+    }
+
+    // Of two cells of one pod the one that is further on is taken up first, and stays.
+    private static int TakeUpOrder(CellRecord record) => record.State < CellState.Terminating ? -(int)record.State : 1;
+
+    private async Task<Cell?> TakeUpAsync(CellRecord record, CancellationToken cancellationToken)
+    {
+        if (record.Pod is not { } pod || !_byPod.TryGetValue(pod.Uid, out var known))
+        {
+            return Attend(new Cell(record, null, _context.Time), static () => null);
+        }
+
+        LogDuplicate(record.Id, pod, known.Cell.Record.Id);
+        if (record.State < CellState.Terminating)
+        {
+            await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+            record = await _context.Store.UpdateAsync(
+                record with
+                {
+                    State = CellState.Terminating,
+                    StateSince = _context.Time.GetUtcNow(),
+                    Reason = "Duplicate",
+                    Message = $"pod {pod} has cell {known.Cell.Record.Id}",
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+
+        var cell = new Cell(record, null, _context.Time);
+        var duplicate = new AttendedCell(cell, new CellReconciler(cell, _context, static () => null));
+        _duplicates[record.Id] = duplicate;
+        duplicate.Running = RunAsync(duplicate);
+        return null;
+    }
+
+    // Seen twice, a round apart: a record that was added or deleted just now is not one that nobody attends.
+    private async Task TakeUpStraysAsync(IEnumerable<CellRecord> records, CancellationToken cancellationToken)
+    {
+        var attended = Attended.Select(static a => a.Cell.Record.Id).ToHashSet(StringComparer.Ordinal);
+        var strays = records.Where(r => r.Owner == _context.Options.Owner && !attended.Contains(r.Id)).ToList();
+        var seen = _straysSeen;
+        _straysSeen = strays.Select(static r => r.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var record in strays.Where(r => seen.Contains(r.Id)))
+        {
+            LogStray(record.Id, record.State);
+            if (await TakeUpAsync(record, cancellationToken).ConfigureAwait(false) is { Record.Pod: not null } cell)
+            {
+                TakenUp?.Invoke(cell);
+            }
+        }
     }
 
     private Cell Attend(Cell cell, Func<Candidate?> nextCandidate)
@@ -307,6 +417,7 @@ public sealed partial class CellManager : IAsyncDisposable
     private void Forget(AttendedCell attended)
     {
         _standby.Remove(attended);
+        _duplicates.TryRemove(new KeyValuePair<string, AttendedCell>(attended.Cell.Record.Id, attended));
         if (attended.Cell.Record.Pod is { } pod)
         {
             _byPod.TryRemove(new KeyValuePair<string, AttendedCell>(pod.Uid, attended));
@@ -364,7 +475,8 @@ public sealed partial class CellManager : IAsyncDisposable
             try
             {
                 var now = _context.Time.GetUtcNow();
-                var orphans = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
+                var (orphans, records) = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
+                await TakeUpStraysAsync(records, cancellationToken).ConfigureAwait(false);
                 foreach (var gone in _orphansSeen.Keys.Except(orphans))
                 {
                     _orphansSeen.TryRemove(gone, out _);
@@ -374,6 +486,7 @@ public sealed partial class CellManager : IAsyncDisposable
                 if (due.Count > 0)
                 {
                     LogOrphans(string.Join(", ", due));
+                    await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
                     await _context.Driver.TerminateAsync(due, cancellationToken).ConfigureAwait(false);
                 }
             }
@@ -386,7 +499,7 @@ public sealed partial class CellManager : IAsyncDisposable
 
     // Instances first, records second: a record is durable before its launch and deleted only after its instance was seen to have ended,
     // so an instance that is in no record that is read later belongs to nobody.
-    private async Task<List<string>> FindOrphansAsync(CancellationToken cancellationToken)
+    private async Task<(List<string> Orphans, IReadOnlyCollection<CellRecord> Records)> FindOrphansAsync(CancellationToken cancellationToken)
     {
         var instances = await _context.Driver.ListAsync(cancellationToken).ConfigureAwait(false);
         var records = (await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(static r => r.Id, StringComparer.Ordinal);
@@ -402,7 +515,7 @@ public sealed partial class CellManager : IAsyncDisposable
             }
         }
 
-        return orphans;
+        return (orphans, records.Values);
     }
 
     [LoggerMessage(40, LogLevel.Warning, "Instances in no record are terminated: {Instances}")]
@@ -413,6 +526,15 @@ public sealed partial class CellManager : IAsyncDisposable
 
     [LoggerMessage(43, LogLevel.Warning, "The catalog is older than {Age} and a newer one cannot be read: {Problem}")]
     private partial void LogCatalogOld(TimeSpan age, string problem);
+
+    [LoggerMessage(46, LogLevel.Warning, "{CellId} is {State} and nobody attends it: an earlier host wrote its record late; it is taken up")]
+    private partial void LogStray(string cellId, CellState state);
+
+    [LoggerMessage(44, LogLevel.Warning, "{CellId} is ended: its pod {Pod} has {Other}")]
+    private partial void LogDuplicate(string cellId, PodReference pod, string other);
+
+    [LoggerMessage(45, LogLevel.Information, "The cloud cannot be asked yet: {Problem}")]
+    private partial void LogNotWarm(string problem);
 
     [LoggerMessage(42, LogLevel.Information, "{CellId} is ended by another process: {Detail}")]
     private partial void LogCollectedElsewhere(string cellId, string detail);

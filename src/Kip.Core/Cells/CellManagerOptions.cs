@@ -66,6 +66,12 @@ public sealed record CellManagerOptions
     /// </summary>
     public Func<Cell, CancellationToken, Task> BeforeForgotten { get; init; } = static (_, _) => Task.CompletedTask;
 
+    /// <summary>
+    /// Waited for before each effect: a change of a record, a launch, a termination, a word to an agent. For processes that take over from
+    /// each other: one that may have lost its place holds back what it was about to do. Does nothing by default.
+    /// </summary>
+    public Func<CancellationToken, ValueTask> BeforeEffect { get; init; } = static _ => ValueTask.CompletedTask;
+
     /// <summary>How long an instance may be in no record before it is terminated. Default 1 minute.</summary>
     public TimeSpan OrphanGracePeriod { get; init; } = TimeSpan.FromMinutes(1);
 

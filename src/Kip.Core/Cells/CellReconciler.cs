@@ -168,7 +168,6 @@ internal sealed partial class CellReconciler : IDisposable
                 Reason = reason,
                 Message = message,
                 FinalStatus = r.Pod is null ? null : status,
-                EnrolmentToken = null,
             },
             lifetime).ConfigureAwait(false);
         _cell.SetPodEnded(status);
@@ -206,6 +205,7 @@ internal sealed partial class CellReconciler : IDisposable
 
             try
             {
+                await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
                 _launchSent = true;
                 var instance = await BoundedAsync(TryLaunchAsync, cancellationToken).ConfigureAwait(false);
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
@@ -274,7 +274,7 @@ internal sealed partial class CellReconciler : IDisposable
         {
             CellId = record.Id,
             ControllerCa = _context.Options.ControllerCa,
-            EnrolmentToken = record.EnrolmentToken ?? throw new InvalidOperationException($"{record.Id} is planned but has no enrolment token"),
+            EnrolmentToken = _context.Agents.GetEnrolmentToken(record),
             Registries = _context.Options.Registries,
             InterruptionNotices = record.CapacityType == CapacityType.Spot ? _context.Driver.Description.InterruptionNotices : null,
         };
@@ -472,7 +472,7 @@ internal sealed partial class CellReconciler : IDisposable
             // A stop that came first wins: nothing may start after it.
             _abandoned.Token.ThrowIfCancellationRequested();
             _context.Boots.Add(Record.InstanceType, Now - Record.StateSince);
-            var enrolled = Record with { State = CellState.Ready, EnrolmentToken = null };
+            var enrolled = Record with { State = CellState.Ready };
             await StoreAsync(enrolled.Pod is null ? enrolled : Claimed(enrolled), cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -622,6 +622,7 @@ internal sealed partial class CellReconciler : IDisposable
     /// <summary>Tells an agent what is wanted of it now. Called on each new connection and on each change.</summary>
     private async Task ConveyAsync(ICellAgent agent, CancellationToken cancellationToken)
     {
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         if (Record.State == CellState.Draining)
         {
             var left = Max((Record.DrainDeadline ?? Now) - StopSlack - Now, TimeSpan.Zero);
@@ -821,18 +822,22 @@ internal sealed partial class CellReconciler : IDisposable
             await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
         }
 
-        await _context.Store.DeleteAsync(Record.Id, cancellationToken).ConfigureAwait(false);
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+        await _context.Store.DeleteAsync(Record, cancellationToken).ConfigureAwait(false);
         _cell.SetGone();
     }
 
-    private Task<bool> TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
-        BoundedAsync(
+    private async Task TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+        await BoundedAsync(
             async ct =>
             {
                 await _context.Driver.TerminateAsync(ids, ct).ConfigureAwait(false);
                 return true;
             },
-            cancellationToken);
+            cancellationToken).ConfigureAwait(false);
+    }
 
     // ---- what the steps share
 
@@ -906,6 +911,7 @@ internal sealed partial class CellReconciler : IDisposable
             changed = changed with { StateSince = Now };
         }
 
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         _cell.SetRecord(await _context.Store.UpdateAsync(changed, cancellationToken).ConfigureAwait(false));
     }
 

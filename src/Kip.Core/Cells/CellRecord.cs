@@ -13,7 +13,10 @@ public sealed record CellRecord
     /// <summary>The <see cref="Reason"/> of a cell that the cloud takes back.</summary>
     public const string SpotInterrupted = "SpotInterrupted";
 
-    /// <summary>Name of the cell, unique for ever: <c>cell-</c> and ten letters or digits.</summary>
+    /// <summary>
+    /// Name of the cell: <c>cell-</c> and ten letters or digits, made of the UID of the pod it was planned for, so that a store, which
+    /// takes each name once, cannot hold two cells for one pod. A pod that is given another cell has the name again once the first is gone.
+    /// </summary>
     public required string Id { get; init; }
 
     /// <summary>Who asked for it: a run of <c>kip run</c>, a node, a controller of one's own.</summary>
@@ -64,9 +67,6 @@ public sealed record CellRecord
     /// <summary>When the pod was given to the agent, or null: a pod whose cell ended before may be given another cell.</summary>
     public DateTimeOffset? ClaimedAt { get; init; }
 
-    /// <summary>The enrolment secret, base64; null once the agent is enrolled.</summary>
-    public string? EnrolmentToken { get; init; }
-
     /// <summary>One word that says why the cell is ending; null while it is not.</summary>
     public string? Reason { get; init; }
 
@@ -82,6 +82,10 @@ public sealed record CellRecord
 
     /// <summary>Counts the changes; the store refuses a change that is not based on the newest version.</summary>
     public long Version { get; init; }
+
+    /// <summary>The store's own name for this version, where it has one; the version that a change is based on is known by it.</summary>
+    [JsonIgnore]
+    public string? StoreVersion { get; init; }
 
     [JsonInclude]
     [JsonPropertyName("finalStatus")]

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Kip.Kubernetes.Objects;
 
 namespace Kip.Cells;
 
@@ -7,4 +8,6 @@ namespace Kip.Cells;
     UseStringEnumConverter = true,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(CellRecord))]
+[JsonSerializable(typeof(KubernetesList<CellObject>), TypeInfoPropertyName = "CellObjectList")]
+[JsonSerializable(typeof(CustomResourceDefinition))]
 internal sealed partial class CellsJsonContext : JsonSerializerContext;

@@ -118,8 +118,15 @@ public sealed class SqliteCellStore : ICellStore
     }
 
     /// <inheritdoc/>
-    public Task DeleteAsync(string id, CancellationToken cancellationToken) =>
-        WriteAsync(new Write(Statement.Delete, id, "", 0, 0, ""), cancellationToken);
+    public async Task DeleteAsync(CellRecord record, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var rows = await WriteAsync(new Write(Statement.Delete, record.Id, "", 0, record.Version, ""), cancellationToken).ConfigureAwait(false);
+        if (rows == 0 && (await ListAsync(cancellationToken).ConfigureAwait(false)).Any(r => r.Id == record.Id))
+        {
+            throw new CellConflictException($"cell {record.Id} was changed by another since version {record.Version}");
+        }
+    }
 
     private Task<int> WriteAsync(Statement statement, CellRecord record, long old, CancellationToken cancellationToken)
     {
@@ -235,7 +242,7 @@ public sealed class SqliteCellStore : ICellStore
                 Prepare(
                     "UPDATE cells SET version = $version, record = $record, pod_uid = $pod WHERE id = $id AND version = $old",
                     "$id", "$pod", "$version", "$record", "$old"),
-                Prepare("DELETE FROM cells WHERE id = $id", "$id"),
+                Prepare("DELETE FROM cells WHERE id = $id AND version = $old", "$id", "$old"),
             ];
         }
 

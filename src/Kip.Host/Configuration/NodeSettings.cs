@@ -13,6 +13,8 @@ internal sealed record NodeSettings
 
     public string NodeName { get; init; } = "virtual-kubelet";
 
+    public CellStorePlace CellStore { get; init; } = CellStorePlace.File;
+
     /// <summary>The kubeconfig file that was asked for; null for the usual places, and for what a pod of the cluster has.</summary>
     public string? Kubeconfig { get; init; }
 
@@ -131,6 +133,7 @@ internal sealed record NodeSettings
             {
                 Host = host,
                 NodeName = nodeName,
+                CellStore = options.CellStore ?? host.Provider.Cells.Store ?? (host.Provider.Cloud is LocalConfiguration ? CellStorePlace.File : CellStorePlace.Cluster),
                 Kubeconfig = Kubeconfig(),
                 Server = Server(),
                 Namespace = Flag(GoFlag.Namespace),

@@ -114,6 +114,9 @@ internal sealed record CellsConfiguration
     /// <summary>cells.sizing.</summary>
     public SizingRule SizingRule { get; init; }
 
+    /// <summary>cells.store; null for what goes with the cloud: local cells die with their machine, and so may their records.</summary>
+    public CellStorePlace? Store { get; init; }
+
     /// <summary>cells.overhead: what a cell takes beside its pod.</summary>
     public ResourceRequest Overhead { get; init; } = ResourceRequest.CellOverhead;
 
@@ -153,6 +156,16 @@ internal sealed record CellsConfiguration
     public bool UseCloudParameterStore { get; init; }
 
     public IReadOnlyList<RegistryConfiguration> Registries { get; init; } = [];
+}
+
+/// <summary>Where a node's host keeps what it must not forget.</summary>
+internal enum CellStorePlace
+{
+    /// <summary>SQLite and key files in the state folder.</summary>
+    File,
+
+    /// <summary>Cell objects and a Secret in the cluster, for any host that may have them.</summary>
+    Cluster,
 }
 
 /// <summary>When the pod of a silent cell is failed.</summary>

@@ -64,9 +64,20 @@ internal sealed partial class ProviderReader
             Cloud = cloud,
             Cells = await CellsAsync(file.Cells ?? new CellsSection(), cloud, cancellationToken).ConfigureAwait(false),
             Kubelet = Kubelet(file.Kubelet ?? new KubeletSection()),
-            ControllerId = Text(file.Testing?.ControllerId),
+            ControllerId = ControllerId(Text(file.Testing?.ControllerId)),
             Warnings = _warnings,
         };
+    }
+
+    // A label of Cell objects, a tag of instances.
+    private string? ControllerId(string? id)
+    {
+        if (id is not null && Names.LabelValue(id) is { } problem)
+        {
+            _errors.Invalid("testing.controllerID", id, problem);
+        }
+
+        return id;
     }
 
     private void WarnOfDeadKeys()
@@ -218,6 +229,7 @@ internal sealed partial class ProviderReader
             DefaultInstanceType = Text(cells.DefaultInstanceType),
             DefaultVolumeBytes = VolumeBytes(cells.DefaultVolumeSize),
             SizingRule = Rule(Text(cells.Sizing)),
+            Store = Store(Text(cells.Store)),
             Overhead = Overhead(cells.Overhead ?? []),
             StandbyCells = [.. (cells.StandbyCells ?? []).Select(StandbyCells)],
             StandbyBudgetPerHour = cells.StandbyBudgetPerHour ?? 0,
@@ -240,6 +252,17 @@ internal sealed partial class ProviderReader
         {
             _errors.OneOf("cells.sizing", text, "kubernetes", "go-kip");
             return text == "go-kip" ? SizingRule.GoKip : SizingRule.Kubernetes;
+        }
+
+        CellStorePlace? Store(string? text)
+        {
+            _errors.OneOf("cells.store", text, "cluster", "file");
+            return text switch
+            {
+                "cluster" => CellStorePlace.Cluster,
+                "file" => CellStorePlace.File,
+                _ => null,
+            };
         }
 
         ResourceRequest Overhead(Dictionary<string, string> amounts)

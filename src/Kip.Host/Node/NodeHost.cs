@@ -15,7 +15,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Kip.Host.Node;
 
-/// <summary>The virtual node of one process: its cells where provider.yaml says, their records in SQLite, its pods at an API server.</summary>
+/// <summary>The virtual node of one process: its cells and their records where provider.yaml says, its pods at an API server.</summary>
 internal static class NodeHost
 {
     // What clusters check of a kubelet is its version; Kip keeps to what the oldest one it supports had.
@@ -34,20 +34,18 @@ internal static class NodeHost
         {
             var cluster = await KubernetesConfiguration.LoadAsync(settings.Kubeconfig, null, time, cancellationToken).ConfigureAwait(false);
             cluster = settings.Server is { } server ? cluster with { Server = server } : cluster;
-            var state = settings.Host.StateDirectory;
-            using var owner = OwnerLock.Take(Path.Combine(state, "owners"), StandaloneHost.NodeOwner(settings.NodeName));
-            using var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, cancellationToken).ConfigureAwait(false);
-            using var cloud = NodeCloud.Open(settings, authority.Id, time, loggers);
-            var node = Describe(settings, cluster, $"{Environment.MachineName}-{authority.Id}");
-            var store = await SqliteCellStore.OpenAsync(Path.Combine(state, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
             var calls = new KubernetesClientOptions { UserAgent = "kip/" + KipVersion.Text, RequestsPerSecond = settings.ApiQps };
             using var client = new KubernetesClient(cluster, settings.ApiBurst is { } burst ? calls with { Burst = burst } : calls, time);
             using var leaseClient = new KubernetesClient(cluster, calls with { RequestsPerSecond = null }, time);
+            using var memory = await NodeMemory.OpenAsync(settings, client, cluster.Namespace, time, loggers, cancellationToken).ConfigureAwait(false);
+            using var cloud = NodeCloud.Open(settings, memory.Authority.Id, time, loggers);
+            var store = await memory.OpenRecordsAsync(cloud, cancellationToken).ConfigureAwait(false);
+            var node = Describe(settings, cluster, memory.Identity);
             await using var virtualNode = new VirtualNode(
                 node,
                 client,
                 leaseClient,
-                settings.Host.CellOptions(owner.Owner, authority) with
+                settings.Host.CellOptions(memory.Owner, memory.Authority) with
                 {
                     ObserveInterval = cloud.ObserveInterval,
                     StandbyCells = settings.Host.Provider.Cells.StandbyCells,
@@ -55,10 +53,11 @@ internal static class NodeHost
                 },
                 cloud.Driver,
                 store,
-                new GrpcAgentConnector(authority, time, loggers.CreateLogger<GrpcAgentConnector>()),
+                new GrpcAgentConnector(memory.Authority, time, loggers.CreateLogger<GrpcAgentConnector>()),
                 time,
                 loggers);
             var running = virtualNode.RunAsync(cancellationToken);
+            await Task.WhenAny(virtualNode.Leading, running).ConfigureAwait(false); // a host in waiting is as it should be
             await ReadyAsync(virtualNode.Ready, running, settings.StartupTimeout, time).ConfigureAwait(false);
             if (!running.IsCompleted)
             {
@@ -67,7 +66,11 @@ internal static class NodeHost
 
             await running.ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException or KubernetesConfigurationException or CryptographicException or SocketException or InvalidOperationException)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // It was told to end before it had begun.
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException or KubernetesConfigurationException or CryptographicException or SocketException or InvalidOperationException or KubernetesApiException)
         {
             throw new HostException(ExitCodes.KipFailed, e.Message, e);
         }

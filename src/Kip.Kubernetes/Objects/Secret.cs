@@ -31,6 +31,9 @@ public static class SecretType
     /// <summary>Keys that mean something to their user only.</summary>
     public const string Opaque = "Opaque";
 
+    /// <summary>A certificate and its key, in PEM: <c>tls.crt</c> and <c>tls.key</c>.</summary>
+    public const string Tls = "kubernetes.io/tls";
+
     /// <summary>The key <c>.dockerconfigjson</c> holds a <c>config.json</c> of Docker.</summary>
     public const string DockerConfigJson = "kubernetes.io/dockerconfigjson";
 

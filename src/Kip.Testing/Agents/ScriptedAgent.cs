@@ -93,6 +93,9 @@ internal sealed class ScriptedAgent(Machine machine, TimeProvider clock) : IDisp
         cancellationToken.ThrowIfCancellationRequested();
     }
 
+    /// <summary>What a simulated controller derives from its key.</summary>
+    public static string TokenOf(CellRecord cell) => $"secret of {cell.Id}, launch {cell.LaunchToken}";
+
     /// <summary>Both sides prove themselves: the first time by the enrolment token, later by the certificate.</summary>
     public void Authenticate(CellRecord cell)
     {
@@ -104,7 +107,7 @@ internal sealed class ScriptedAgent(Machine machine, TimeProvider clock) : IDisp
 
         lock (_gate)
         {
-            if (!_enrolled && (enrolmentToken is null || enrolmentToken != cell.EnrolmentToken))
+            if (!_enrolled && (cell.State >= CellState.Ready || enrolmentToken != TokenOf(cell)))
             {
                 throw new AgentException(AgentErrorKind.Untrusted, $"The agent at {cell.Address} does not know the enrolment token of {cell.Id}.");
             }

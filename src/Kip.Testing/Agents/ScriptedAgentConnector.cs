@@ -6,6 +6,12 @@ namespace Kip.Testing;
 /// <summary>One process's way to the agents of a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
 internal sealed class ScriptedAgentConnector(SimulatedCloud cloud) : ICellAgentConnector
 {
+    public string GetEnrolmentToken(CellRecord cell)
+    {
+        ArgumentNullException.ThrowIfNull(cell);
+        return ScriptedAgent.TokenOf(cell);
+    }
+
     public async Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(cell);

@@ -76,12 +76,18 @@ public sealed class MemoryCellStore : ICellStore
     }
 
     /// <inheritdoc/>
-    public Task DeleteAsync(string id, CancellationToken cancellationToken)
+    public Task DeleteAsync(CellRecord record, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(record);
         cancellationToken.ThrowIfCancellationRequested();
         lock (_gate)
         {
-            if (_records.Remove(id, out var record) && record.Pod is { } pod)
+            if (_records.TryGetValue(record.Id, out var present) && present.Version != record.Version)
+            {
+                throw new CellConflictException($"cell {record.Id} was changed by another since version {record.Version}");
+            }
+
+            if (_records.Remove(record.Id) && present?.Pod is { } pod)
             {
                 _cellByPod.Remove(pod.Uid);
             }

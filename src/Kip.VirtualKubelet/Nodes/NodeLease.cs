@@ -9,27 +9,60 @@ namespace Kip.VirtualKubelet.Nodes;
 /// one waits. Give it a client of its own: nothing else the host does may keep a renewal waiting.
 /// </summary>
 /// <remarks>
-/// An API server that cannot be reached costs no host its node: without it nobody else can take the node either. Another host's clock is
-/// not believed: its lease has run out when it was seen unchanged for as long as it lasts.
+/// An API server that cannot be reached costs no host its node: without it nobody else can take the node either. No clock is believed, only
+/// what time has passed on the own one: a lease is free when a host that looked all the time saw it unchanged for <see cref="TakeOverAfter"/>,
+/// and a holder that could not renew it for <see cref="SureFor"/>, which is less, holds back all it does until it can.
 /// </remarks>
 internal sealed partial class NodeLease(IKubernetesClient client, string nodeName, string holder, TimeProvider time, ILogger logger)
 {
     public const string Namespace = "kube-node-lease";
 
-    // A kubelet's: 40 seconds, renewed after a quarter of them.
-    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(40);
-    private static readonly TimeSpan Interval = Duration / 4;
-    private static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(1);
+    /// <summary>How long a lease was seen unchanged before another host takes it.</summary>
+    public static readonly TimeSpan TakeOverAfter = TimeSpan.FromSeconds(11);
 
+    /// <summary>How long after its last renewal a host may act.</summary>
+    public static readonly TimeSpan SureFor = TimeSpan.FromSeconds(8);
+
+    // For the cluster, which counts for itself: a kubelet's.
+    private static readonly TimeSpan Duration = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan RenewInterval = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan LookInterval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
+
+    // Who looks less often than this does not know whether the lease could have been renewed in between.
+    private static readonly TimeSpan LongestGap = TimeSpan.FromSeconds(5);
+
+    private readonly Lock _lock = new();
     private readonly ObjectKey _key = new(Namespace, nodeName);
+    private readonly TaskCompletionSource _acquired = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Lease? _held;
-    private (string? Version, long Since)? _seen; // of a lease that another host holds
+    private long? _renewedAt;
+    private TaskCompletionSource _renewal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private (string? Version, long Since, long Last)? _seen; // of a lease that another host holds
+
+    /// <summary>Completes when this host holds the node.</summary>
+    public Task Acquired => _acquired.Task;
+
+    /// <summary>Whether another host was seen to have taken the node.</summary>
+    public bool IsLost { get; private set; }
+
+    /// <summary>Whether no other host can have taken the node, as far as can be known without asking.</summary>
+    public bool IsSure
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _renewedAt is { } at && time.GetElapsedTime(at) <= SureFor;
+            }
+        }
+    }
 
     /// <summary>Waits until no other host holds the node, and takes it.</summary>
-    /// <returns>When the host before this one, this node's or itself, last said that it lived; null when there was none.</returns>
-    public async Task<DateTimeOffset?> AcquireAsync(CancellationToken cancellationToken)
+    public async Task<TakenLease> AcquireAsync(CancellationToken cancellationToken)
     {
         string? waitedFor = null;
+        var isForced = false;
         while (true)
         {
             try
@@ -37,8 +70,11 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
                 var lease = await FindAsync(cancellationToken).ConfigureAwait(false);
                 if (lease is null || IsFree(lease))
                 {
+                    // Also when the answer is lost, and this host is the holder at the next look.
+                    isForced |= lease is not null && !IsOurs(lease);
                     await HoldAsync(lease, null, cancellationToken).ConfigureAwait(false);
-                    return lease?.Spec.RenewTime;
+                    _acquired.TrySetResult();
+                    return new TakenLease(lease?.Spec.RenewTime, isForced);
                 }
 
                 if (waitedFor != lease.Spec.HolderIdentity)
@@ -49,10 +85,12 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
             }
             catch (Exception e) when (IsTrouble(e, cancellationToken))
             {
+                // The holder may have had the same trouble: it is given all of its time anew.
+                _seen = null;
                 LogFailed(nodeName, e.Message);
             }
 
-            await Task.Delay(RetryInterval, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(LookInterval, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -78,7 +116,36 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
             }
 
             // Until the node is there the lease is not its own yet.
-            await Task.Delay(renewed && owned ? Interval : RetryInterval, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(renewed && owned ? RenewInterval : LookInterval, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Completes at once while nobody else can have taken the node, and otherwise when the lease is renewed. What is done after it may be
+    /// late all the same, by a process that is stopped in this very moment: whatever it changes must be refused by its version.
+    /// </summary>
+    public ValueTask WaitUntilSureAsync(CancellationToken cancellationToken)
+    {
+        return IsSure ? ValueTask.CompletedTask : new ValueTask(WaitAsync());
+
+        async Task WaitAsync()
+        {
+            LogHeldBack(nodeName);
+            while (true)
+            {
+                Task renewal;
+                lock (_lock)
+                {
+                    renewal = _renewal.Task;
+                }
+
+                if (IsSure)
+                {
+                    return;
+                }
+
+                await renewal.WaitAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 
@@ -108,12 +175,14 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
             return true;
         }
 
-        if (_seen is { } seen && seen.Version == lease.Metadata.ResourceVersion)
+        var now = time.GetTimestamp();
+        if (_seen is { } seen && seen.Version == lease.Metadata.ResourceVersion && time.GetElapsedTime(seen.Last, now) <= LongestGap)
         {
-            return time.GetElapsedTime(seen.Since) > Duration;
+            _seen = seen with { Last = now };
+            return time.GetElapsedTime(seen.Since, now) >= TakeOverAfter;
         }
 
-        _seen = (lease.Metadata.ResourceVersion, time.GetTimestamp());
+        _seen = (lease.Metadata.ResourceVersion, now, now);
         return false;
     }
 
@@ -128,6 +197,11 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
             var lease = await FindAsync(cancellationToken).ConfigureAwait(false);
             if (lease is not null && !IsOurs(lease))
             {
+                lock (_lock)
+                {
+                    (_renewedAt, IsLost) = (null, true);
+                }
+
                 throw new InvalidOperationException($"another host, {lease.Spec.HolderIdentity}, has taken the node {nodeName}");
             }
 
@@ -138,7 +212,9 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
     // The version it was read with makes the API server refuse what another host did not know of.
     private async Task HoldAsync(Lease? lease, Node? node, CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(Interval, time);
+        // From before the call: others count from when they see it, which is later.
+        var began = time.GetTimestamp();
+        using var timeout = new CancellationTokenSource(CallTimeout, time);
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         var wanted = new Lease
         {
@@ -153,6 +229,15 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
         _held = lease is null
             ? await client.CreateAsync(Resources.Leases, wanted, bounded.Token).ConfigureAwait(false)
             : await client.ReplaceAsync(Resources.Leases, wanted, null, bounded.Token).ConfigureAwait(false);
+        TaskCompletionSource told;
+        lock (_lock)
+        {
+            _renewedAt = began;
+            told = _renewal;
+            _renewal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+
+        told.SetResult();
     }
 
     // The controller manager takes an earlier time for no renewal, and a clock may be set back.
@@ -160,7 +245,7 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
 
     private async Task<Lease?> FindAsync(CancellationToken cancellationToken)
     {
-        using var timeout = new CancellationTokenSource(Interval, time);
+        using var timeout = new CancellationTokenSource(CallTimeout, time);
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         try
         {
@@ -180,4 +265,12 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
 
     [LoggerMessage(21, LogLevel.Warning, "Node {Node} is looked after by another host, {Holder}; this one waits for its end")]
     private partial void LogWaiting(string node, string holder);
+
+    [LoggerMessage(22, LogLevel.Debug, "What was to be done for node {Node} is held back until its lease is renewed")]
+    private partial void LogHeldBack(string node);
 }
+
+/// <summary>A lease that was taken.</summary>
+/// <param name="LastRenewed">When the host before this one, this node's or itself, last said that it lived; null when there was none.</param>
+/// <param name="IsForced">Whether that host did not give it back: it may still be under way, cut off or stopped.</param>
+internal readonly record struct TakenLease(DateTimeOffset? LastRenewed, bool IsForced);

@@ -35,6 +35,9 @@ internal sealed partial class PodController : IAsyncDisposable
     // By name, because a name has one worker at a time; a name has had more than one pod only while the earlier ones end.
     private readonly ConcurrentDictionary<ObjectKey, List<TrackedPod>> _tracked = new();
 
+    // Cells that were found while this runs, until the worker of the name sees them.
+    private readonly ConcurrentDictionary<ObjectKey, Cell> _takenUp = new();
+
     public PodController(
         IKubernetesClient client,
         Informer<Pod> pods,
@@ -59,6 +62,7 @@ internal sealed partial class PodController : IAsyncDisposable
     {
         _pods.Subscribe(change => _queue.Add(change.Key));
         _resolver.Changed += Enqueue;
+        _cells.TakenUp += EnqueueTakenUp;
         try
         {
             // Nothing may be concluded from a pod's absence before all pods are known.
@@ -79,6 +83,7 @@ internal sealed partial class PodController : IAsyncDisposable
         finally
         {
             _resolver.Changed -= Enqueue;
+            _cells.TakenUp -= EnqueueTakenUp;
         }
     }
 
@@ -95,10 +100,22 @@ internal sealed partial class PodController : IAsyncDisposable
 
     private void Enqueue(ObjectKey key) => _queue.Add(key);
 
+    private void EnqueueTakenUp(Cell cell)
+    {
+        var key = new ObjectKey(cell.Pod.Namespace, cell.Pod.Name);
+        _takenUp[key] = cell;
+        _queue.Add(key);
+    }
+
     /// <summary>Brings one pod nearer to what is wanted of it; what it returns is when to come back.</summary>
     private async ValueTask<TimeSpan?> ReconcileAsync(WorkItem<ObjectKey> item, CancellationToken cancellationToken)
     {
         var key = item.Key;
+        if (_takenUp.TryRemove(key, out var late))
+        {
+            TakeUp(key, late);
+        }
+
         var pod = _pods.Get(key);
         var known = _tracked.GetOrAdd(key, static _ => []);
         foreach (var left in known.Where(t => t.Reference.Uid != pod?.Metadata.Uid).ToList())

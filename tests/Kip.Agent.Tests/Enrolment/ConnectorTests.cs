@@ -15,7 +15,6 @@ namespace Kip.Agent.Tests.Enrolment;
 public sealed class ConnectorTests : IAsyncLifetime
 {
     private readonly string _directory = Directory.CreateTempSubdirectory("kip-connector-test-").FullName;
-    private readonly string _token = Convert.ToBase64String(Guid.NewGuid().ToByteArray().Concat(Guid.NewGuid().ToByteArray()).ToArray());
     private readonly VirtualClock _clock = new(TimeProvider.System.GetUtcNow());
     private readonly CertificateAuthority _authority;
     private readonly CancellationTokenSource _stop = new();
@@ -29,7 +28,7 @@ public sealed class ConnectorTests : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        var boot = new CellBootConfiguration { CellId = "cell-1", ControllerCa = _authority.CertificatePem, EnrolmentToken = _token, Port = _port };
+        var boot = new CellBootConfiguration { CellId = "cell-1", ControllerCa = _authority.CertificatePem, EnrolmentToken = Connector().GetEnrolmentToken(New()), Port = _port };
         var options = new AgentOptions
         {
             UserData = "",
@@ -60,19 +59,19 @@ public sealed class ConnectorTests : IAsyncLifetime
     {
         var steps = new List<AgentConnectStep>();
 
-        await using (await Connector().ConnectAsync(Cell(_token), steps.Add, default))
+        await using (await Connector().ConnectAsync(New(), steps.Add, default))
         {
         }
 
         Assert.Equal([AgentConnectStep.Answered, AgentConnectStep.Enrolled], steps);
-        await using var again = await Connector().ConnectAsync(Cell(token: null), null, default);
+        await using var again = await Connector().ConnectAsync(Known(), null, default);
         Assert.NotEmpty(again.Instance);
     }
 
     [Fact]
     public async Task ApplyPod_WithVolumes_CarriesTheirContents()
     {
-        await using var agent = await Connector().ConnectAsync(Cell(_token), null, default);
+        await using var agent = await Connector().ConnectAsync(New(), null, default);
         var pod = new Pod
         {
             Metadata = new() { Name = "pod", Namespace = "default", Uid = "uid-1" },
@@ -93,19 +92,19 @@ public sealed class ConnectorTests : IAsyncLifetime
     public async Task Connect_WithTheDeadTokenOfAnEnrolledAgent_Succeeds()
     {
         // As after a controller's death between installing the certificate and recording so.
-        await using (await Connector().ConnectAsync(Cell(_token), null, default))
+        await using (await Connector().ConnectAsync(New(), null, default))
         {
         }
 
-        await using var again = await Connector().ConnectAsync(Cell(_token), null, default);
+        await using var again = await Connector().ConnectAsync(New(), null, default);
 
         Assert.NotEmpty(again.Instance);
     }
 
     [Fact]
-    public async Task Connect_AgentWithAnotherToken_IsUntrusted_AndGetsNoCertificate()
+    public async Task Connect_AgentOfAnotherLaunch_IsUntrusted_AndGetsNoCertificate()
     {
-        var e = await Assert.ThrowsAsync<AgentException>(() => Connector().ConnectAsync(Cell(Convert.ToBase64String(new byte[32])), null, default));
+        var e = await Assert.ThrowsAsync<AgentException>(() => Connector().ConnectAsync(New() with { LaunchToken = new string('1', 32) }, null, default));
 
         Assert.Equal(AgentErrorKind.Untrusted, e.Kind);
         Assert.Contains("cannot prove to be cell-1", e.Message, StringComparison.Ordinal);
@@ -115,11 +114,11 @@ public sealed class ConnectorTests : IAsyncLifetime
     [Fact]
     public async Task Connect_AddressThatAnotherCellHasNow_IsRefused()
     {
-        await using (await Connector().ConnectAsync(Cell(_token), null, default))
+        await using (await Connector().ConnectAsync(New(), null, default))
         {
         }
 
-        await Assert.ThrowsAsync<AgentException>(() => Connector().ConnectAsync(Cell(token: null) with { Id = "cell-2" }, null, default));
+        await Assert.ThrowsAsync<AgentException>(() => Connector().ConnectAsync(Known() with { Id = "cell-2" }, null, default));
     }
 
     [Fact]
@@ -127,7 +126,7 @@ public sealed class ConnectorTests : IAsyncLifetime
     {
         using var stranger = CertificateAuthority.Create(_clock);
 
-        await Assert.ThrowsAsync<AgentException>(() => Connector(stranger).ConnectAsync(Cell(_token), null, default));
+        await Assert.ThrowsAsync<AgentException>(() => Connector(stranger).ConnectAsync(New(), null, default));
 
         Assert.False(File.Exists(IdentityFile));
     }
@@ -135,19 +134,19 @@ public sealed class ConnectorTests : IAsyncLifetime
     [Fact]
     public async Task Watch_CertificatePastHalfOfItsLife_IsRenewed()
     {
-        await using (await Connector().ConnectAsync(Cell(_token), null, default))
+        await using (await Connector().ConnectAsync(New(), null, default))
         {
         }
 
         var first = NotAfter();
         _clock.Advance((CertificateAuthority.CellLifetime / 2) + TimeSpan.FromMinutes(1));
-        await using var agent = await Connector().ConnectAsync(Cell(token: null), null, default);
+        await using var agent = await Connector().ConnectAsync(Known(), null, default);
 
         await using var updates = agent.WatchAsync(0, default).GetAsyncEnumerator();
         Assert.True(await updates.MoveNextAsync());
 
         Assert.True(NotAfter() > first + TimeSpan.FromHours(12), $"{NotAfter()} is not half a day after {first}");
-        await using var renewed = await Connector().ConnectAsync(Cell(token: null), null, default);
+        await using var renewed = await Connector().ConnectAsync(Known(), null, default);
         Assert.Equal(agent.Instance, renewed.Instance);
     }
 
@@ -160,7 +159,10 @@ public sealed class ConnectorTests : IAsyncLifetime
         return certificate.NotAfter;
     }
 
-    private static CellRecord Cell(string? token) => new()
+    // One whose agent was enrolled.
+    private static CellRecord Known() => New() with { State = CellState.Claimed };
+
+    private static CellRecord New() => new()
     {
         Id = "cell-1",
         Owner = "test",
@@ -172,7 +174,6 @@ public sealed class ConnectorTests : IAsyncLifetime
         InstanceType = "type",
         Zone = "zone",
         Address = "127.0.0.1",
-        EnrolmentToken = token,
     };
 
     private static int FreePort()

@@ -1,7 +1,11 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
+using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Objects;
+using Kip.Kubernetes.Tests.Client;
 using Kip.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Core.Tests.Agents;
 
@@ -102,14 +106,72 @@ public sealed class CertificateAuthorityTests : IDisposable
     }
 
     [Fact]
+    public async Task EnrolmentToken_IsTheSameForWhoeverHasTheAuthority_AndAnotherForEachCellLaunchAndAuthority()
+    {
+        using var authority = await CertificateAuthority.LoadOrCreateAsync(_directory.Path, _clock, default);
+        using var same = await CertificateAuthority.LoadOrCreateAsync(_directory.Path, _clock, default);
+        using var other = CertificateAuthority.Create(_clock);
+
+        var token = authority.GetEnrolmentToken("cell-a", "launch");
+
+        Assert.Equal(32, Convert.FromBase64String(token).Length);
+        Assert.Equal(token, same.GetEnrolmentToken("cell-a", "launch"));
+        Assert.DoesNotContain(token, new[]
+        {
+            authority.GetEnrolmentToken("cell-b", "launch"), authority.GetEnrolmentToken("cell-a", "launch2"), other.GetEnrolmentToken("cell-a", "launch"),
+        });
+    }
+
+    [Fact]
+    public Task LoadOrCreate_FromASecretThatIsNotThere_ManyAtOnceWithAnswersLost_AreOneAuthority() => _clock.RunAsync(async () =>
+    {
+        var api = new FakeKubernetesClient();
+        var hosts = Enumerable.Range(0, 4).Select(n =>
+        {
+            var host = api.Another();
+            var lost = n < 2;
+            host.After = _ =>
+            {
+                if (lost)
+                {
+                    lost = false;
+                    throw new KubernetesApiException("the connection was cut", inner: null);
+                }
+            };
+            return CertificateAuthority.LoadOrCreateAsync(host, new ObjectKey("kip", "kip-ca"), _clock, NullLogger.Instance, default);
+        });
+
+        var all = await Task.WhenAll(hosts);
+
+        Assert.Single(all.Select(static a => (a.Id, a.GetEnrolmentToken("cell", "launch"))).Distinct());
+        using var signed = all[0].SignCell(NewRequest(), "cell-a");
+        Assert.True(all[3].IsCell(signed, "cell-a"));
+    });
+
+    [Fact]
+    public async Task LoadOrCreate_FromASecretOfSomethingElse_RefusesAndReplacesNothing()
+    {
+        var api = new FakeKubernetesClient();
+        var secret = new Secret { Metadata = new ObjectMeta { Namespace = "kip", Name = "kip-ca" }, Data = new Dictionary<string, byte[]> { ["tls.crt"] = [1] } };
+        await api.CreateAsync(Resources.Secrets, secret, default);
+
+        var e = await Assert.ThrowsAsync<IOException>(() =>
+            CertificateAuthority.LoadOrCreateAsync(api, new ObjectKey("kip", "kip-ca"), _clock, NullLogger.Instance, default));
+
+        Assert.Contains("Secret kip/kip-ca", e.Message, StringComparison.Ordinal);
+        Assert.Equal(["create", "get"], api.Calls);
+    }
+
+    [Fact]
     public void EnrolmentProof_WithAnyPartChanged_DoesNotVerify()
     {
-        var token = EnrolmentProof.NewToken();
+        using var authority = CertificateAuthority.Create(_clock);
+        var token = authority.GetEnrolmentToken("cell-a", "launch-1");
         byte[] nonce = [1, 2, 3], key = [4, 5, 6];
         var proof = EnrolmentProof.Compute(token, "cell-a", nonce, key);
 
         Assert.True(EnrolmentProof.Verify(token, "cell-a", nonce, key, proof));
-        Assert.False(EnrolmentProof.Verify(EnrolmentProof.NewToken(), "cell-a", nonce, key, proof));
+        Assert.False(EnrolmentProof.Verify(authority.GetEnrolmentToken("cell-a", "launch-2"), "cell-a", nonce, key, proof));
         Assert.False(EnrolmentProof.Verify(token, "cell-b", nonce, key, proof));
         Assert.False(EnrolmentProof.Verify(token, "cell-a", [1, 2], key, proof));
         Assert.False(EnrolmentProof.Verify(token, "cell-a", nonce, [4, 5], proof));

@@ -48,7 +48,7 @@ internal sealed class Bench : IAsyncDisposable
 
     public async Task<CellManager> StartAsync(
         string owner = "owner", Func<ICellDriver, ICellDriver>? driver = null, Func<ICellStore, ICellStore>? store = null, Func<ICellAgentConnector, ICellAgentConnector>? agents = null,
-        Func<CellManagerOptions, CellManagerOptions>? options = null, TimeProvider? time = null)
+        Func<CellManagerOptions, CellManagerOptions>? options = null, TimeProvider? time = null, bool supersede = false)
     {
         var plain = new CellManagerOptions { Owner = owner, ControllerCa = "pem" };
         var manager = new CellManager(
@@ -59,7 +59,7 @@ internal sealed class Bench : IAsyncDisposable
             time ?? Clock,
             NullLogger<CellManager>.Instance);
         _managers.Add(manager);
-        await manager.StartAsync(default);
+        await manager.StartAsync(supersede, default);
         return manager;
     }
 

@@ -165,13 +165,37 @@ public sealed class NodeSettingsTests : IDisposable
     [InlineData("--verbose", true)]
     public void Read_Verbosity_IsTaken(string flag, bool verbose) => Assert.Equal(verbose, Read([flag]).Verbose);
 
-    private static NodeSettings Read(string[] arguments, params (string Name, string Value)[] environment)
+    [Theory]
+    [InlineData("local", null, null, "File")]
+    [InlineData("aws", null, null, "Cluster")]
+    [InlineData("local", "cluster", null, "Cluster")]
+    [InlineData("aws", "file", null, "File")]
+    [InlineData("aws", "file", "cluster", "Cluster")]
+    [InlineData("local", null, "cluster", "Cluster")]
+    [InlineData("aws", null, "file", "File")]
+    public void Read_CellStore_IsTheFlagsThenTheFilesThenWhatGoesWithTheCloud(string cloud, string? file, string? flag, string expected)
+    {
+        var host = Host with
+        {
+            Provider = new ProviderConfiguration
+            {
+                Cloud = cloud == "local" ? new LocalConfiguration() : new AwsConfiguration(),
+                Cells = new CellsConfiguration { Store = file is null ? null : Enum.Parse<CellStorePlace>(file, ignoreCase: true) },
+            },
+        };
+
+        Assert.Equal(expected, Read(host, flag is null ? [] : ["--cell-store", flag]).CellStore.ToString());
+    }
+
+    private static NodeSettings Read(string[] arguments, params (string Name, string Value)[] environment) => Read(Host, arguments, environment);
+
+    private static NodeSettings Read(HostSettings host, string[] arguments, params (string Name, string Value)[] environment)
     {
         var options = new NodeOptions();
         var command = new RootCommand();
         options.AddTo(command);
         var parsed = command.Parse(arguments);
         Assert.Empty(parsed.Errors);
-        return NodeSettings.Read(options.Read(parsed), n => environment.FirstOrDefault(e => e.Name == n).Value, Host);
+        return NodeSettings.Read(options.Read(parsed), n => environment.FirstOrDefault(e => e.Name == n).Value, host);
     }
 }

@@ -61,6 +61,8 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData("cloud: {aws: {}}\n", "provider.yaml:1: cells.defaultInstanceType: Required value")]
     [InlineData("cloud: {aws: {}}\ncells:\n  nametag: a\n", "provider.yaml:2: cells.defaultInstanceType: Required value")]
     [InlineData(Local + "cells: {sizing: best}\n", "cells.sizing: Unsupported value: \"best\": supported values: \"kubernetes\", \"go-kip\"")]
+    [InlineData(Local + "cells: {store: etcd}\n", "cells.store: Unsupported value: \"etcd\": supported values: \"cluster\", \"file\"")]
+    [InlineData(Local + "testing: {controllerID: not a label}\n", "testing.controllerID: Invalid value: \"not a label\"")]
     [InlineData(Local + "cells: {overhead: {memory: lots}}\n", "cells.overhead[memory]: Invalid value: \"lots\"")]
     [InlineData(Local + "cells: {overhead: {gpus: 1}}\n", "cells.overhead[gpus]: Unsupported value: \"gpus\": supported values: \"cpu\", \"memory\", \"ephemeral-storage\"")]
     [InlineData(Local + "cells: {defaultVolumeSize: lots}\n", "provider.yaml:2: cells.defaultVolumeSize: Invalid value: \"lots\": ")]

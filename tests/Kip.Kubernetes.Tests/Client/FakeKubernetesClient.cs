@@ -182,10 +182,14 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         await BeginAsync("replace", cancellationToken);
         lock (_cluster.Lock)
         {
-            var stored = Read(type, ObjectKey.Of(value));
-            return value.Metadata.ResourceVersion == stored.Metadata.ResourceVersion
-                ? Store(type, KubernetesJson.Deserialize(KubernetesJson.SerializeToUtf8(value, type.Json), type.Json), WatchEventType.Modified)
-                : throw Refusal(409, "Conflict");
+            if (value.Metadata.ResourceVersion != Read(type, ObjectKey.Of(value)).Metadata.ResourceVersion)
+            {
+                throw Refusal(409, "Conflict");
+            }
+
+            var stored = Store(type, KubernetesJson.Deserialize(KubernetesJson.SerializeToUtf8(value, type.Json), type.Json), WatchEventType.Modified);
+            After("replace");
+            return stored;
         }
     }
 

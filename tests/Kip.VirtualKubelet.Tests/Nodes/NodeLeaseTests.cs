@@ -21,9 +21,10 @@ public sealed class NodeLeaseTests
         await _clock.AdvanceAsync(TimeSpan.FromMinutes(10));
         var began = _clock.Elapsed;
 
-        await Lease("second").AcquireAsync(default);
+        var taken = await Lease("second").AcquireAsync(default);
 
-        Assert.InRange(_clock.Elapsed - began, TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(43));
+        Assert.InRange(_clock.Elapsed - began, NodeLease.TakeOverAfter, NodeLease.TakeOverAfter + TimeSpan.FromSeconds(2));
+        Assert.True(taken.IsForced);
         Assert.Equal("second", (await ReadAsync()).Spec.HolderIdentity);
     });
 
@@ -45,6 +46,94 @@ public sealed class NodeLeaseTests
         await end.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => renewing);
+    });
+
+    [Fact]
+    public Task Acquire_ApiServerAwayInBetween_GivesTheHolderAllItsTimeAnew() => _clock.RunAsync(async () =>
+    {
+        await Lease("first").AcquireAsync(default);
+        var api = _api.Another();
+        var second = Lease("second", api).AcquireAsync(default);
+        await _clock.AdvanceAsync(NodeLease.TakeOverAfter - TimeSpan.FromSeconds(2));
+        api.Before = (_, _) => throw new KubernetesApiException("connection refused", inner: null);
+        await _clock.AdvanceAsync(TimeSpan.FromMinutes(10));
+        api.Before = (_, _) => Task.CompletedTask;
+        var back = _clock.Elapsed;
+
+        await second;
+
+        Assert.InRange(_clock.Elapsed - back, NodeLease.TakeOverAfter, NodeLease.TakeOverAfter + TimeSpan.FromSeconds(3));
+    });
+
+    [Fact]
+    public Task Acquire_OfAHostThatHasGivenBack_IsTheNextOnesWithinASecond() => _clock.RunAsync(async () =>
+    {
+        var first = Lease("first");
+        await first.AcquireAsync(default);
+        var second = Lease("second").AcquireAsync(default);
+        await _clock.AdvanceAsync(TimeSpan.FromSeconds(5));
+        await first.ReleaseAsync(default);
+        var began = _clock.Elapsed;
+
+        Assert.False((await second).IsForced);
+        Assert.InRange(_clock.Elapsed - began, TimeSpan.Zero, TimeSpan.FromSeconds(1));
+    });
+
+    [Fact]
+    public Task WaitUntilSure_ApiServerAway_HoldsBackUntilItIsBackAndTheNodeIsKept() => _clock.RunAsync(async () =>
+    {
+        using var end = new CancellationTokenSource();
+        var lease = Lease("host");
+        await lease.AcquireAsync(default);
+        var renewing = lease.RunAsync(Task.FromResult(new Node()), end.Token);
+        await _clock.AdvanceAsync(TimeSpan.FromMinutes(1));
+        Assert.True(lease.IsSure);
+
+        _api.Before = (_, _) => throw new KubernetesApiException("connection refused", inner: null);
+        await _clock.AdvanceAsync(TimeSpan.FromMinutes(10));
+        var held = lease.WaitUntilSureAsync(default).AsTask();
+        Assert.False(held.IsCompleted);
+        _api.Before = (_, _) => Task.CompletedTask;
+        await _clock.AdvanceAsync(TimeSpan.FromSeconds(2));
+
+        await held;
+        Assert.False(renewing.IsCompleted);
+        await end.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => renewing);
+    });
+
+    [Fact]
+    public Task WaitUntilSure_CutOffAtAnyTime_IsClosedBeforeAnotherHostTakesTheNode() => _clock.RunAsync(async () =>
+    {
+        for (var offset = 0; offset < 40; offset++)
+        {
+            var name = $"node-{offset}";
+            var cut = _api.Another();
+            using var end = new CancellationTokenSource();
+            var first = new NodeLease(cut, name, "first", _clock, NullLogger.Instance);
+            var second = new NodeLease(_api, name, "second", _clock, NullLogger.Instance);
+            await first.AcquireAsync(default);
+            var renewing = first.RunAsync(Task.FromResult(new Node()), end.Token);
+            await _clock.AdvanceAsync(TimeSpan.FromMilliseconds(130));
+            var acquiring = second.AcquireAsync(default);
+            await _clock.AdvanceAsync(TimeSpan.FromMilliseconds(100 * offset));
+
+            // Every other host's last renewal takes effect, and it does not learn of it.
+            cut.Before = (_, _) => offset % 2 == 0 ? throw new KubernetesApiException("cut off", inner: null) : Task.CompletedTask;
+            cut.After = _ => throw new KubernetesApiException("cut off", inner: null);
+            await _clock.AdvanceAsync(TimeSpan.FromSeconds(1));
+            cut.Before = (_, _) => throw new KubernetesApiException("cut off", inner: null);
+            var taken = await acquiring;
+
+            Assert.True(taken.IsForced);
+            Assert.False(first.IsSure);
+            cut.Before = (_, _) => Task.CompletedTask;
+            cut.After = _ => { };
+            await Assert.ThrowsAsync<InvalidOperationException>(() => renewing);
+            Assert.True(first.IsLost);
+            Assert.False(first.IsSure);
+            await end.CancelAsync();
+        }
     });
 
     [Fact]
@@ -81,7 +170,7 @@ public sealed class NodeLeaseTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => renewing);
     });
 
-    private NodeLease Lease(string holder) => new(_api, "node", holder, _clock, NullLogger.Instance);
+    private NodeLease Lease(string holder, FakeKubernetesClient? api = null) => new(api ?? _api, "node", holder, _clock, NullLogger.Instance);
 
     private Task<Lease> ReadAsync() => _api.GetAsync(Resources.Leases, Key, default);
 

@@ -140,11 +140,13 @@ internal sealed class MortalStore(ICellStore inner, MortalProcess process) : ICe
 
     public Task<CellRecord> UpdateAsync(CellRecord record, CancellationToken cancellationToken) => process.CallAsync($"update {record.Pod?.Name} {record.State}", () => inner.UpdateAsync(record, cancellationToken), isRemote: false);
 
-    public Task DeleteAsync(string id, CancellationToken cancellationToken) => process.CallAsync("delete", () => inner.DeleteAsync(id, cancellationToken), isRemote: false);
+    public Task DeleteAsync(CellRecord record, CancellationToken cancellationToken) => process.CallAsync("delete", () => inner.DeleteAsync(record, cancellationToken), isRemote: false);
 }
 
 internal sealed class MortalConnector(ICellAgentConnector inner, MortalProcess process) : ICellAgentConnector
 {
+    public string GetEnrolmentToken(CellRecord cell) => inner.GetEnrolmentToken(cell);
+
     public async Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken) =>
         new MortalAgent(await process.CallAsync($"connect {cell.Pod?.Name} {cell.State}", () => inner.ConnectAsync(cell, onStep, cancellationToken)), process);
 }

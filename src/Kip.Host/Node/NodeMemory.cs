@@ -1,0 +1,89 @@
+using System.Security.Cryptography;
+using Kip.Agents;
+using Kip.Cells;
+using Kip.Host.Configuration;
+using Kip.Host.Standalone;
+using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Objects;
+using Microsoft.Extensions.Logging;
+
+namespace Kip.Host.Node;
+
+/// <summary>What the host of a node must not forget, where <see cref="NodeSettings.CellStore"/> says: its authority and its cells' records.</summary>
+internal abstract class NodeMemory : IDisposable
+{
+    private const string SecretName = "kip-controller";
+
+    private NodeMemory(string owner, string identity, CertificateAuthority authority) => (Owner, Identity, Authority) = (owner, identity, authority);
+
+    /// <summary>Whose the cells are.</summary>
+    public string Owner { get; }
+
+    /// <summary>What this host is called as a holder of the node's lease.</summary>
+    public string Identity { get; }
+
+    public CertificateAuthority Authority { get; }
+
+    /// <param name="settings">Where it is.</param>
+    /// <param name="client">Calls the API server.</param>
+    /// <param name="namespace">The host's namespace.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="loggers">Makes loggers.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="IOException">The state folder cannot be used, or another process of this machine is the node's host; or the Secret holds something else.</exception>
+    /// <exception cref="KubernetesApiException">The Secret may not be read or made.</exception>
+    public static async Task<NodeMemory> OpenAsync(
+        NodeSettings settings, IKubernetesClient client, string @namespace, TimeProvider time, ILoggerFactory loggers, CancellationToken cancellationToken)
+    {
+        var owner = StandaloneHost.NodeOwner(settings.NodeName);
+        if (settings.CellStore == CellStorePlace.Cluster)
+        {
+            var secret = new ObjectKey(@namespace, SecretName);
+            var authority = await CertificateAuthority.LoadOrCreateAsync(client, secret, time, loggers.CreateLogger<CertificateAuthority>(), cancellationToken).ConfigureAwait(false);
+            return new InCluster(owner, authority, client, time, loggers);
+        }
+
+        var folder = settings.Host.StateDirectory;
+        var held = OwnerLock.Take(Path.Combine(folder, "owners"), owner);
+        try
+        {
+            return new InFolder(held, await CertificateAuthority.LoadOrCreateAsync(folder, time, cancellationToken).ConfigureAwait(false), folder);
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The records of the cells of one cloud.</summary>
+    public abstract Task<ICellStore> OpenRecordsAsync(NodeCloud cloud, CancellationToken cancellationToken);
+
+    public virtual void Dispose() => Authority.Dispose();
+
+    // Its hosts are told apart by chance: a name may come again while the process that had it before lives somewhere.
+    private sealed class InCluster(string owner, CertificateAuthority authority, IKubernetesClient client, TimeProvider time, ILoggerFactory loggers)
+        : NodeMemory(owner, $"{Environment.MachineName}-{RandomNumberGenerator.GetHexString(10, lowercase: true)}", authority)
+    {
+        public override async Task<ICellStore> OpenRecordsAsync(NodeCloud cloud, CancellationToken cancellationToken)
+        {
+            var log = loggers.CreateLogger<KubernetesCellStore>();
+            await CellDefinition.InstallAsync(client, time, log, cancellationToken).ConfigureAwait(false);
+            return new KubernetesCellStore(client, cloud.Driver.Description.ControllerId, time, log);
+        }
+    }
+
+    // One host at a time by the lock, whatever became of the one before: it has the same name.
+    private sealed class InFolder(OwnerLock held, CertificateAuthority authority, string folder)
+        : NodeMemory(held.Owner, $"{Environment.MachineName}-{authority.Id}", authority)
+    {
+        public override async Task<ICellStore> OpenRecordsAsync(NodeCloud cloud, CancellationToken cancellationToken) =>
+            await SqliteCellStore.OpenAsync(Path.Combine(folder, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
+
+        public override void Dispose()
+        {
+            base.Dispose();
+            held.Dispose();
+        }
+    }
+}
