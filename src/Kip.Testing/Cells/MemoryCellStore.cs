@@ -32,7 +32,7 @@ public sealed class MemoryCellStore : ICellStore
         {
             if (_records.ContainsKey(record.Id) || (record.Pod is { } pod && !_cellByPod.TryAdd(pod.Uid, record.Id)))
             {
-                throw new CellConflictException($"the store has a cell {record.Id} or a cell for pod {record.Pod} already");
+                throw new CellConflictException($"the store has a cell {record.Id} or a cell for pod {record.Pod} (UID {record.Pod?.Uid}) already");
             }
 
             _records.Add(record.Id, added);
