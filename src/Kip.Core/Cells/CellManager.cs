@@ -26,7 +26,7 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly ConcurrentDictionary<string, byte> _beingGiven = new(StringComparer.Ordinal); // UIDs of pods
     private readonly StandbyPool _standby;
     private readonly ConcurrentDictionary<string, AttendedCell> _duplicates = new(StringComparer.Ordinal); // by id: their pods have other cells
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _orphansSeen = new(StringComparer.Ordinal);
+    private readonly OrphanCollector _collector;
     private HashSet<string> _straysSeen = [];
     private readonly CancellationTokenSource _lifetime = new();
     private readonly Lock _lock = new();
@@ -53,6 +53,7 @@ public sealed partial class CellManager : IAsyncDisposable
         {
             Enrolled = record => _standby!.Enrolled(record),
         };
+        _collector = new OrphanCollector(_context);
         _standby = new StandbyPool(_context, GetCatalogAsync, AddStandbyAsync);
     }
 
@@ -170,7 +171,7 @@ public sealed partial class CellManager : IAsyncDisposable
         Func<CellRecord, bool> isAbandoned, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(isAbandoned);
-        var (orphans, _) = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
+        var orphans = (await _collector.FindAsync(cancellationToken).ConfigureAwait(false)).Orphans.Select(static o => o.Id).ToList();
         // Also with none: a driver may then remove what is left of launches that never came to be an instance.
         await _context.Driver.TerminateAsync(orphans, cancellationToken).ConfigureAwait(false);
         var ended = new List<CellRecord>();
@@ -474,21 +475,8 @@ public sealed partial class CellManager : IAsyncDisposable
             await Task.Delay(grace / 2, _context.Time, cancellationToken).ConfigureAwait(false);
             try
             {
-                var now = _context.Time.GetUtcNow();
-                var (orphans, records) = await FindOrphansAsync(cancellationToken).ConfigureAwait(false);
+                var records = await _collector.CollectAsync(cancellationToken).ConfigureAwait(false);
                 await TakeUpStraysAsync(records, cancellationToken).ConfigureAwait(false);
-                foreach (var gone in _orphansSeen.Keys.Except(orphans))
-                {
-                    _orphansSeen.TryRemove(gone, out _);
-                }
-
-                var due = orphans.Where(id => now - _orphansSeen.GetOrAdd(id, now) >= grace).ToList();
-                if (due.Count > 0)
-                {
-                    LogOrphans(string.Join(", ", due));
-                    await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
-                    await _context.Driver.TerminateAsync(due, cancellationToken).ConfigureAwait(false);
-                }
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -496,30 +484,6 @@ public sealed partial class CellManager : IAsyncDisposable
             }
         }
     }
-
-    // Instances first, records second: a record is durable before its launch and deleted only after its instance was seen to have ended,
-    // so an instance that is in no record that is read later belongs to nobody.
-    private async Task<(List<string> Orphans, IReadOnlyCollection<CellRecord> Records)> FindOrphansAsync(CancellationToken cancellationToken)
-    {
-        var instances = await _context.Driver.ListAsync(cancellationToken).ConfigureAwait(false);
-        var records = (await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(static r => r.Id, StringComparer.Ordinal);
-        var orphans = new List<string>();
-        foreach (var instance in instances)
-        {
-            var owned = instance.Tags.TryGetValue(InstanceTags.CellId, out var cell)
-                && records.TryGetValue(cell, out var record)
-                && (record.InstanceId is null || record.InstanceId == instance.Id);
-            if (!owned && instance.State < InstanceState.Terminating)
-            {
-                orphans.Add(instance.Id);
-            }
-        }
-
-        return (orphans, records.Values);
-    }
-
-    [LoggerMessage(40, LogLevel.Warning, "Instances in no record are terminated: {Instances}")]
-    private partial void LogOrphans(string instances);
 
     [LoggerMessage(41, LogLevel.Warning, "Looking for instances in no record failed: {Problem}")]
     private partial void LogCollectFailed(string problem);

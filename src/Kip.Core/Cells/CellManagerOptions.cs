@@ -72,6 +72,9 @@ public sealed record CellManagerOptions
     /// </summary>
     public Func<CancellationToken, ValueTask> BeforeEffect { get; init; } = static _ => ValueTask.CompletedTask;
 
+    /// <summary>Whether instances in no record are terminated; otherwise they are told of in the log, and left alone. Default true.</summary>
+    public bool TerminatesOrphans { get; init; } = true;
+
     /// <summary>How long an instance may be in no record before it is terminated. Default 1 minute.</summary>
     public TimeSpan OrphanGracePeriod { get; init; } = TimeSpan.FromMinutes(1);
 

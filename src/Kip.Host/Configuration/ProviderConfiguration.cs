@@ -117,6 +117,9 @@ internal sealed record CellsConfiguration
     /// <summary>cells.store; null for what goes with the cloud: local cells die with their machine, and so may their records.</summary>
     public CellStorePlace? Store { get; init; }
 
+    /// <summary>cells.orphans: whether instances in no record are terminated.</summary>
+    public bool TerminatesOrphans { get; init; } = true;
+
     /// <summary>cells.overhead: what a cell takes beside its pod.</summary>
     public ResourceRequest Overhead { get; init; } = ResourceRequest.CellOverhead;
 

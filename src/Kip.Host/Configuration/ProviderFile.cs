@@ -153,6 +153,8 @@ internal sealed class CellsSection
 
     public string? Sizing { get; set; }
 
+    public string? Orphans { get; set; }
+
     public string? Store { get; set; }
 
     public Dictionary<string, string>? Overhead { get; set; }

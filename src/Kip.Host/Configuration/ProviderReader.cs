@@ -229,6 +229,7 @@ internal sealed partial class ProviderReader
             DefaultInstanceType = Text(cells.DefaultInstanceType),
             DefaultVolumeBytes = VolumeBytes(cells.DefaultVolumeSize),
             SizingRule = Rule(Text(cells.Sizing)),
+            TerminatesOrphans = TerminatesOrphans(Text(cells.Orphans)),
             Store = Store(Text(cells.Store)),
             Overhead = Overhead(cells.Overhead ?? []),
             StandbyCells = [.. (cells.StandbyCells ?? []).Select(StandbyCells)],
@@ -247,6 +248,12 @@ internal sealed partial class ProviderReader
             UseCloudParameterStore = cells.UseCloudParameterStore ?? false,
             Registries = [.. (cells.Registries ?? []).Select(Registry)],
         };
+
+        bool TerminatesOrphans(string? text)
+        {
+            _errors.OneOf("cells.orphans", text, "report", "terminate");
+            return text != "report";
+        }
 
         SizingRule Rule(string? text)
         {

@@ -48,6 +48,7 @@ internal static class NodeHost
                 settings.Host.CellOptions(memory.Owner, memory.Authority) with
                 {
                     ObserveInterval = cloud.ObserveInterval,
+                    TerminatesOrphans = settings.Host.Provider.Cells.TerminatesOrphans,
                     StandbyCells = settings.Host.Provider.Cells.StandbyCells,
                     StandbyBudgetPerHour = settings.Host.Provider.Cells.StandbyBudgetPerHour,
                 },

@@ -659,6 +659,21 @@ public class CellManagerTests
     }
 
     [Fact]
+    public async Task Collect_WhenItOnlyReports_LeavesInstancesInNoRecordAlone()
+    {
+        await using var bench = await Bench.CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var leaked = bench.Cloud.Plant(new Dictionary<string, string> { [InstanceTags.ControllerId] = Bench.ControllerId, [InstanceTags.CellId] = "cell-gone" });
+            await bench.StartAsync(options: static o => o with { TerminatesOrphans = false });
+
+            await Task.Delay(TimeSpan.FromMinutes(10), bench.Clock);
+
+            Assert.Equal(leaked, Assert.Single(bench.Alive).Instance.Id);
+        });
+    }
+
+    [Fact]
     public async Task Collect_AbandonedRecords_AreEndedAndNoOthers()
     {
         await using var bench = await Bench.CreateAsync(new SimulatedCloudOptions { Script = _ => PodScript.Forever });

@@ -73,6 +73,7 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, spot: 'no'}]}\n", "cells.standbyCells[0].spot: expected true or false, found the string \"no\"; write it without quotes")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: 0}]}\n", "cells.standbyCells[0].dedicated: expected true or false")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: true}]}\n", "cells.standbyCells[0].dedicated: Forbidden: Kip launches no cells on dedicated hosts")]
+    [InlineData(Local + "cells: {orphans: ignore}\n", "cells.orphans: Unsupported value: \"ignore\": supported values: \"report\", \"terminate\"")]
     [InlineData(Local + "cells: {standbyBudgetPerHour: -0.5}\n", "cells.standbyBudgetPerHour: Invalid value: -0.5: must be dollars per hour, 0 or more")]
     [InlineData(Local + "cells: {standbyBudgetPerHour: much}\n", "cells.standbyBudgetPerHour: expected a number, found the string \"much\"")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, images: b}]}\n", "cells.standbyCells[0].images: expected a list, found the string \"b\"")]
