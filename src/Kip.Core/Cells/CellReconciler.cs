@@ -66,17 +66,35 @@ internal sealed partial class CellReconciler : IDisposable
     public async Task RunAsync(CancellationToken lifetime)
     {
         var pause = FirstRetry;
+        CellConflictException? conflict = null;
         try
         {
             while (true)
             {
                 try
                 {
+                    if (conflict is not null)
+                    {
+                        if (!await IsDeletedAsync(lifetime).ConfigureAwait(false))
+                        {
+                            LogTakenOver(Record.Id, conflict.Message);
+                            _cell.Detach();
+                            return;
+                        }
+
+                        EndDeleted();
+                        conflict = null;
+                    }
+
                     await ReachPodEndAsync(lifetime).ConfigureAwait(false);
                     await ReachGoneAsync(lifetime).ConfigureAwait(false);
                     return;
                 }
-                catch (Exception e) when (!lifetime.IsCancellationRequested && e is not CellConflictException)
+                catch (CellConflictException e) when (!lifetime.IsCancellationRequested)
+                {
+                    conflict = e;
+                }
+                catch (Exception e) when (!lifetime.IsCancellationRequested)
                 {
                     // Level-triggered: whatever went wrong, what is durable says where to go on. A cell is never forgotten.
                     LogUnexpected(e, Record.Id, pause);
@@ -85,15 +103,34 @@ internal sealed partial class CellReconciler : IDisposable
                 }
             }
         }
-        catch (OperationCanceledException) when (lifetime.IsCancellationRequested)
+        catch (Exception e) when (lifetime.IsCancellationRequested && e is OperationCanceledException or CellConflictException)
         {
             _cell.Detach();
         }
-        catch (CellConflictException e)
+    }
+
+    /// <summary>Whether somebody has deleted the record while the cell was there.</summary>
+    private async Task<bool> IsDeletedAsync(CancellationToken cancellationToken)
+    {
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+        return (await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false)).All(r => r.Id != Record.Id);
+    }
+
+    // What is left to do needs no record: the instance is ended, and its pod has ended with it.
+    private void EndDeleted()
+    {
+        const string message = "the record of the pod's cell was deleted, which ends the cell";
+        LogDeleted(Record.Id);
+        var status = Record.FinalStatus ?? (_cell.Status is { HasEnded: true } ended ? ended : Lost("CellDeleted", message));
+        _cell.SetRecord(Record with
         {
-            LogTakenOver(Record.Id, e.Message);
-            _cell.Detach();
-        }
+            State = CellState.Terminating,
+            StateSince = Now,
+            Reason = "CellDeleted",
+            Message = message,
+            FinalStatus = Record.Pod is null ? null : status,
+        });
+        _cell.SetStatus(status);
     }
 
     private async Task ReachPodEndAsync(CancellationToken lifetime)
@@ -930,6 +967,9 @@ internal sealed partial class CellReconciler : IDisposable
 
     [LoggerMessage(2, LogLevel.Warning, "{CellId} was taken over by another process: {Detail}")]
     private partial void LogTakenOver(string cellId, string detail);
+
+    [LoggerMessage(10, LogLevel.Warning, "The record of {CellId} was deleted by somebody; the cell is ended")]
+    private partial void LogDeleted(string cellId);
 
     [LoggerMessage(3, LogLevel.Warning, "{CellId} (pod: {Pod}) failed: {Reason}: {Message}")]
     private partial void LogFailed(string cellId, PodReference? pod, string reason, string message);

@@ -56,6 +56,42 @@ public sealed class TakeOverTests
         });
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Record_DeletedBySomebody_EndsTheCellAndItsPod(bool isStopped)
+    {
+        await using var bench = await Bench.CreateAsync(Forever);
+        await bench.RunAsync(async () =>
+        {
+            var store = Store(bench);
+            var told = new List<string?>();
+            var manager = await bench.StartAsync(store: _ => store, options: o => o with
+            {
+                BeforeForgotten = (cell, _) =>
+                {
+                    told.Add(cell.Record.FinalStatus?.Phase);
+                    return Task.CompletedTask;
+                },
+            });
+            var cell = await RunningAsync(manager, "pod");
+
+            await store.DeleteAsync(cell.Record, default);
+            if (isStopped)
+            {
+                await Assert.ThrowsAsync<CellConflictException>(() => cell.StopPodAsync(TimeSpan.Zero, default));
+            }
+
+            var status = await cell.PodEnded;
+            await cell.Gone;
+
+            Assert.Equal((PodPhase.Failed, "CellDeleted"), (status.Phase, cell.Record.Reason));
+            Assert.Equal([PodPhase.Failed], told);
+            Assert.Null(manager.Find(cell.Pod.Uid));
+            await bench.AssertNothingLeftAsync();
+        });
+    }
+
     [Fact]
     public async Task Collector_RecordThatNobodyAttends_IsTakenUpAndTold()
     {
