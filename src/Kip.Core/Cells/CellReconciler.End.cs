@@ -1,0 +1,161 @@
+using System.Globalization;
+using Kip.Agents;
+using Kip.Drivers;
+
+namespace Kip.Cells;
+
+/// <content>How a pod is stopped, and how the instance goes.</content>
+internal sealed partial class CellReconciler
+{
+    private Task StopPodAsync(TimeSpan? gracePeriod, CancellationToken cancellationToken) => DrainAsync(gracePeriod, null, cancellationToken);
+
+    /// <summary>The cloud takes the cell back: the pod is stopped while there is time. A cell that waits for one ends.</summary>
+    private async Task InterruptAsync(AgentInterruption interruption, CancellationToken cancellationToken)
+    {
+        if (Record.Reason is null)
+        {
+            LogInterrupted(Record.Id, interruption.Deadline, interruption.Message);
+            // Who is to replace it should not have the next one taken back too.
+            _context.Refusals.Add(DriverErrorKind.OutOfCapacity, Record.InstanceType, Record.Zone, Record.CapacityType);
+            await DrainAsync(null, interruption, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task DrainAsync(TimeSpan? gracePeriod, AgentInterruption? interruption, CancellationToken cancellationToken)
+    {
+        var grace = gracePeriod ?? (_cell.Assignment?.Pod.Spec.TerminationGracePeriodSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultGrace);
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (Record.State >= CellState.Terminating)
+            {
+                return;
+            }
+
+            if (Record.State < CellState.Claimed)
+            {
+                await _abandoned.CancelAsync().ConfigureAwait(false);
+                return;
+            }
+
+            var deadline = Min(Now + grace + StopSlack, Min(Record.DrainDeadline, interruption?.Deadline));
+            _overdue.CancelAfter(Max(deadline - Now, TimeSpan.Zero));
+            var draining = Record with { State = CellState.Draining, DrainDeadline = deadline };
+            await StoreAsync(
+                interruption is null
+                    ? draining
+                    : draining with
+                    {
+                        Reason = CellRecord.SpotInterrupted,
+                        Message = string.Create(
+                            CultureInfo.InvariantCulture, $"the cloud takes the cell back at {interruption.Deadline.UtcDateTime:HH:mm:ss} UTC: {interruption.Message}"),
+                    },
+                cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+
+        if (_cell.ConnectedAgent is { } agent)
+        {
+            try
+            {
+                await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is AgentException or CellException or ObjectDisposedException)
+            {
+                LogConnectionLost(Record.Id, e.Message); // said again on the next connection
+            }
+        }
+    }
+
+    /// <summary>Ends a cell that waits for a pod, unless a pod has taken it.</summary>
+    public async Task RetireAsync(CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (Record.Pod is null)
+            {
+                await _abandoned.CancelAsync().ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task ReachGoneAsync(CancellationToken cancellationToken)
+    {
+        var pause = FirstRetry;
+        var absent = 0;
+        // A launch whose answer was never seen may have taken effect: only the list tells, and only after a while.
+        var needed = Record.InstanceId is null ? 1 : 2;
+        var asked = new HashSet<string>(StringComparer.Ordinal);
+        while (true)
+        {
+            try
+            {
+                if (Record.InstanceId is { } id && !asked.Contains(id))
+                {
+                    await TerminateAsync([id], cancellationToken).ConfigureAwait(false);
+                    asked.Add(id);
+                }
+
+                var instances = await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false);
+                var mine = instances.OfCell(Record);
+                // One that has ended by itself may have left things that were made with it: the driver is told of each at least once.
+                var due = mine.Where(i => i.State < InstanceState.Terminating || !asked.Contains(i.Id)).Select(static i => i.Id).ToList();
+                if (due.Count > 0)
+                {
+                    await TerminateAsync(due, cancellationToken).ConfigureAwait(false);
+                    asked.UnionWith(due);
+                    absent = 0;
+                    continue;
+                }
+
+                if (mine.Any(static i => i.State == InstanceState.Terminating))
+                {
+                    absent = 0;
+                    continue;
+                }
+
+                absent++;
+                var settled = Record.InstanceId is not null || Now - Record.StateSince >= _context.Driver.Description.ListDelay;
+                if (settled && (mine.Count > 0 || absent >= needed))
+                {
+                    break;
+                }
+            }
+            catch (DriverException e)
+            {
+                LogTerminateRetry(Record.Id, e.Message, pause);
+                await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
+                pause = Min(pause * 2, SlowestRetry);
+            }
+        }
+
+        if (Record.Pod is not null)
+        {
+            await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);
+        }
+
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+        await _context.Store.DeleteAsync(Record, cancellationToken).ConfigureAwait(false);
+        _cell.SetGone();
+    }
+
+    private async Task TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
+    {
+        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
+        await BoundedAsync(
+            async ct =>
+            {
+                await _context.Driver.TerminateAsync(ids, ct).ConfigureAwait(false);
+                return true;
+            },
+            cancellationToken).ConfigureAwait(false);
+    }
+}
