@@ -318,8 +318,22 @@ internal sealed partial class PodController : IAsyncDisposable
         }
     }
 
-    private static Task StopAsync(TrackedPod tracked, TimeSpan? grace, CancellationToken cancellationToken) =>
-        tracked is { Cell: { } cell, HasEnded: false } ? cell.StopPodAsync(grace, cancellationToken) : Task.CompletedTask;
+    private static async Task StopAsync(TrackedPod tracked, TimeSpan? grace, CancellationToken cancellationToken)
+    {
+        if (tracked is not { Cell: { } cell, HasEnded: false })
+        {
+            return;
+        }
+
+        try
+        {
+            await cell.StopPodAsync(grace, cancellationToken).ConfigureAwait(false);
+        }
+        catch (CellConflictException e)
+        {
+            throw new RetryException(e.Message, e); // whoever wrote the record is heard of by its cell
+        }
+    }
 
     // ---- what cells tell
 
