@@ -268,7 +268,7 @@ internal sealed partial class CellReconciler
 
                 if (update.Status is { } status)
                 {
-                    if (status.HasEnded)
+                    if (PodPhase.IsFinal(status.Phase))
                     {
                         return status;
                     }

@@ -119,7 +119,7 @@ internal sealed partial class CellReconciler : IDisposable
     {
         const string message = "the record of the pod's cell was deleted, which ends the cell";
         LogDeleted(Record.Id);
-        var status = Record.FinalStatus ?? (_cell.Status is { HasEnded: true } ended ? ended : Lost("CellDeleted", message));
+        var status = Record.FinalStatus ?? (_cell.Status is { } last && PodPhase.IsFinal(last.Phase) ? last : Lost("CellDeleted", message));
         _cell.SetRecord(Record with
         {
             State = CellState.Terminating,

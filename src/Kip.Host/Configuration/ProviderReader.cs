@@ -380,7 +380,7 @@ internal sealed partial class ProviderReader
         return new StandbyCells(
             Required($"{field}.instanceType", cells.InstanceType), cells.Count ?? 0, cells.Spot == true ? CapacityType.Spot : CapacityType.OnDemand)
         {
-            Images = cells.Images ?? [],
+            Images = (IReadOnlyList<string>?)cells.Images ?? [],
         };
     }
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 
 namespace Kip.Kubernetes.Objects;
 
@@ -11,10 +10,6 @@ public sealed class PodStatus : ApiObject
 
     /// <summary>Where the pod is in its life; see <see cref="PodPhase"/>.</summary>
     public string? Phase { get; set; }
-
-    /// <summary>Whether the pod has ended, well or badly: no container of it will run again.</summary>
-    [JsonIgnore]
-    public bool HasEnded => Phase is PodPhase.Succeeded or PodPhase.Failed;
 
     /// <summary>Conditions, such as Ready.</summary>
     public List<PodCondition>? Conditions { get; set; }

@@ -43,6 +43,9 @@ public static class PodPhase
 
     /// <summary>The pod's state cannot be learnt.</summary>
     public const string Unknown = "Unknown";
+
+    /// <summary>Whether a pod of this phase has ended, well or badly: no container of it will run again.</summary>
+    public static bool IsFinal(string? phase) => phase is Succeeded or Failed;
 }
 
 /// <summary>Values of <see cref="PodCondition.Type"/>.</summary>

@@ -155,7 +155,7 @@ internal sealed partial class PodController : IAsyncDisposable
         {
             await EndGracefullyAsync(key, tracked, pod, cancellationToken).ConfigureAwait(false);
         }
-        else if (pod.Status is { HasEnded: true })
+        else if (PodPhase.IsFinal(pod.Status?.Phase))
         {
             await StopAsync(tracked, null, cancellationToken).ConfigureAwait(false);
         }
@@ -183,7 +183,7 @@ internal sealed partial class PodController : IAsyncDisposable
         {
             // A record goes only after the API server was told how its pod ended: what it says now counts, not what the cache shows.
             if (await FindNowAsync(key, tracked.Reference.Uid, cancellationToken).ConfigureAwait(false) is not { } now
-                || now.Status is { HasEnded: true })
+                || PodPhase.IsFinal(now.Status?.Phase))
             {
                 tracked.HasEnded = true;
                 return;
@@ -401,7 +401,7 @@ internal sealed partial class PodController : IAsyncDisposable
             switch (update.Kind)
             {
                 // The last word is PodEnded's.
-                case CellUpdateKind.PodStatus when update.Status is { HasEnded: false } status:
+                case CellUpdateKind.PodStatus when update.Status is { } status && !PodPhase.IsFinal(status.Phase):
                     _statuses.Set(tracked.Reference, status);
                     break;
                 case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < told):

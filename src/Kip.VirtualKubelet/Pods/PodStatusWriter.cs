@@ -43,7 +43,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         var entry = _entries.GetOrAdd(pod.Uid, static (_, p) => new Entry(p), pod);
         lock (entry)
         {
-            if (entry.IsGone || ReferenceEquals(entry.Wanted, status) || (entry.Wanted is { HasEnded: true } && !status.HasEnded))
+            if (entry.IsGone || ReferenceEquals(entry.Wanted, status) || (PodPhase.IsFinal(entry.Wanted?.Phase) && !PodPhase.IsFinal(status.Phase)))
             {
                 return;
             }
