@@ -10,7 +10,7 @@ namespace Kip.Drivers.Aws;
 public sealed record AwsCheck(string Name, bool Ok, string Detail);
 
 /// <summary>Looks at all that a launch needs, without launching.</summary>
-internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNetworkReader network, AwsImages images)
+internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNetworkReader network, AwsImages images, EcrLogins logins, AwsPrices prices)
 {
     private readonly List<AwsCheck> _checks = [];
 
@@ -30,8 +30,20 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
             await CheckPermissionsAsync(place with { SecurityGroupIds = group.Length > 0 ? [group] : [] }, image, cells, cancellationToken).ConfigureAwait(false);
         }
 
+        await LookAsync("registry logins", () => CheckLoginsAsync(cancellationToken)).ConfigureAwait(false);
+        await LookAsync("prices", () => CheckPricesAsync(cancellationToken)).ConfigureAwait(false);
         return _checks;
     }
+
+    private async Task<(string Value, string Detail)> CheckLoginsAsync(CancellationToken cancellationToken)
+    {
+        await logins.CheckAsync(cancellationToken).ConfigureAwait(false);
+        return ("", $"Elastic Container Registry in {options.Region} gives them");
+    }
+
+    /// <summary>Cells are launched by old prices as well.</summary>
+    private async Task<(string Value, string Detail)> CheckPricesAsync(CancellationToken cancellationToken) =>
+        ("", await prices.CheckAsync(cancellationToken).ConfigureAwait(false));
 
     /// <summary>One of this controller's instances, or empty.</summary>
     private async Task<(string Value, string Detail)> CountCellsAsync(CancellationToken cancellationToken)

@@ -55,6 +55,19 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
         Assert.StartsWith("ami-", id, StringComparison.Ordinal);
     }
 
+    [MotoFact]
+    public async Task RegistryLogin_OfAnotherAccountsRegistry_IsALoginForTwelveHours()
+    {
+        using var driver = _moto.MakeDriver(NewController());
+
+        var login = await driver.GetRegistryLoginAsync("210987654321.dkr.ecr.eu-west-1.amazonaws.com", _limit.Token);
+
+        Assert.Equal("AWS", login!.Username);
+        Assert.NotEmpty(login.Password);
+        // moto says that it ended in 2015.
+        Assert.InRange(login.ExpiresAt - DateTimeOffset.UtcNow, TimeSpan.FromHours(11), TimeSpan.FromHours(12));
+    }
+
     [MotoTheory]
     [InlineData("/aws/service/no/such/parameter")]
     [InlineData("ami-00000000000000000")]
