@@ -80,6 +80,18 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
         return (image, $"{id}, {options.Image}");
     }
 
+    /// <summary>A volume of an instance, or empty.</summary>
+    private async Task<(string Value, string Detail)> FindVolumeAsync(string instanceId, CancellationToken cancellationToken)
+    {
+        var found = await AwsCalls.PageAsync(
+            $"look at the volumes of {instanceId}",
+            new DescribeVolumesRequest { Filters = [new Filter("attachment.instance-id", instanceId)] },
+            calls.Ec2.DescribeVolumesAsync,
+            static response => (response.Volumes, response.NextToken),
+            cancellationToken).ConfigureAwait(false);
+        return (found.Count > 0 ? found[0].VolumeId ?? "" : "", $"EC2 shows those of {instanceId}");
+    }
+
     /// <summary>Dry runs of what changes something. What may be done to Kip's own things only can be tried only where there is one.</summary>
     private async Task CheckPermissionsAsync(AwsNetwork place, CellImage image, string instanceId, CancellationToken cancellationToken)
     {
@@ -102,6 +114,13 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
         {
             var end = new TerminateInstancesRequest { InstanceIds = [instanceId], DryRun = true };
             await TryAsync("ec2:TerminateInstances", token => calls.Ec2.TerminateInstancesAsync(end, token)).ConfigureAwait(false);
+            if (await LookAsync("volumes", () => FindVolumeAsync(instanceId, cancellationToken)).ConfigureAwait(false) is { Length: > 0 } volumeId)
+            {
+                var attach = new AttachVolumeRequest { VolumeId = volumeId, InstanceId = instanceId, Device = "/dev/xvdba", DryRun = true };
+                var detach = new DetachVolumeRequest { VolumeId = volumeId, InstanceId = instanceId, DryRun = true };
+                await TryAsync("ec2:AttachVolume", token => calls.Ec2.AttachVolumeAsync(attach, token)).ConfigureAwait(false);
+                await TryAsync("ec2:DetachVolume", token => calls.Ec2.DetachVolumeAsync(detach, token)).ConfigureAwait(false);
+            }
         }
 
         if (place.SecurityGroupIds is [var group])

@@ -58,7 +58,8 @@ public sealed class AwsPermissionsTests : IDisposable
     [MotoFact]
     public async Task Policy_OfSomebodyWithNoOther_IsEnoughForAll()
     {
-        var (key, server) = await StartAsync(AwsPermissions.MakePolicy());
+        // moto takes every call of EC2 to be about everything.
+        var (key, server) = await StartAsync(AwsPermissions.MakePolicy().Replace("arn:*:ec2:*:*:instance/*", "*", StringComparison.Ordinal));
         try
         {
             using var moto = new IdempotentMoto(server);
@@ -69,6 +70,7 @@ public sealed class AwsPermissionsTests : IDisposable
             Assert.Single(await driver.ListAsync(_limit.Token));
             Assert.NotNull(await driver.GetRegistryLoginAsync("123456789012.dkr.ecr.us-east-1.amazonaws.com", _limit.Token));
             Assert.All(await driver.CheckAsync(_limit.Token), check => Assert.True(check.Ok, $"{check.Name}: {check.Detail}"));
+            Assert.Superset(new HashSet<string> { "ec2:AttachVolume", "ec2:DetachVolume", "registry logins", "prices" }, (await driver.CheckAsync(_limit.Token)).Select(check => check.Name).ToHashSet());
             await driver.TerminateAsync([instance.Id], _limit.Token);
         }
         finally

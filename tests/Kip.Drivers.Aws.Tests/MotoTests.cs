@@ -165,9 +165,12 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
         var after = await driver.CheckAsync(_limit.Token);
 
         Assert.All(before.Concat(after), check => Assert.True(check.Ok, $"{check.Name}: {check.Detail}"));
-        Assert.Equal(["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:CreateSecurityGroup"], before.Select(check => check.Name));
+        Assert.Equal(["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:CreateSecurityGroup", "registry logins", "prices"], before.Select(check => check.Name));
         Assert.Equal(
-            ["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:TerminateInstances", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
+            [
+                "credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:TerminateInstances", "volumes", "ec2:AttachVolume", "ec2:DetachVolume",
+                "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "registry logins", "prices",
+            ],
             after.Select(check => check.Name));
         Assert.Equal(instance.Id, Assert.Single(await driver.ListAsync(_limit.Token)).Id);
         await driver.TerminateAsync([instance.Id], _limit.Token);

@@ -24,12 +24,16 @@ internal sealed partial class AwsPrices : IDisposable
     private const int ProductsOnOnePage = 100;
     private const int MaxPages = 200;
     private static readonly TimeSpan Lifetime = TimeSpan.FromHours(12);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    // The first pod waits for it, and the list from before is good enough for that one.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan PatienceWithoutAny = TimeSpan.FromSeconds(20);
 
     private readonly string _region;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly string? _place;
+    private readonly TimeSpan _patience;
     private readonly Lazy<AmazonPricingClient> _client;
     private readonly CancellationTokenSource _lifetime = new();
     private readonly Lock _lock = new();
@@ -39,6 +43,7 @@ internal sealed partial class AwsPrices : IDisposable
     public AwsPrices(AwsCalls calls, AwsDriverOptions options, TimeProvider time, ILogger logger)
     {
         (_region, _time, _logger) = (options.Region, time, logger);
+        _patience = options.PriceList is null ? PatienceWithoutAny : Patience;
         _place = options.LivePrices ? PlaceFor(options.Region) : null;
         _client = new(() => calls.Make(
             AmazonPricingClient.Service, AmazonPricingClient.Version, static config => new AmazonPricingClient(config), static (own, config) => new AmazonPricingClient(own, config), AmazonPricingClient.Host, _place));
@@ -62,11 +67,11 @@ internal sealed partial class AwsPrices : IDisposable
         Prepare();
         try
         {
-            await (_reading ?? Task.CompletedTask).WaitAsync(Patience, _time, cancellationToken).ConfigureAwait(false);
+            await (_reading ?? Task.CompletedTask).WaitAsync(_patience, _time, cancellationToken).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
-            LogSlow(Patience);
+            LogSlow(_patience);
         }
 
         return _known;

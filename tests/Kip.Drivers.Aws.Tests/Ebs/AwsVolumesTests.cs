@@ -17,7 +17,7 @@ public sealed class AwsVolumesTests : IDisposable
 
     public AwsVolumesTests()
     {
-        _aws.Answer("DescribeInstances", call => FakeAws.Instances("", call.Filter("instance-id") is "i-1" or "i-2" ? [FakeAws.Instance(call.Filter("instance-id")!, "running")] : []));
+        _aws.Answer("DescribeInstances", call => call.Filter("instance-id") is { } id and ("i-1" or "i-2") ? FakeAws.Instances("", FakeAws.Instance(id, "running")) : FakeAws.Instances(""));
         _aws.Answer("DescribeVolumes", call => FakeAws.Xml(HttpStatusCode.OK, call["VolumeId.1"] is null
             ? $"<r><volumeSet><item><volumeId>vol-00000002</volumeId><attachmentSet>{Attachment("i-1", "attached", "/dev/xvda")}{Attachment("i-9", "attached", "/dev/xvdcc")}</attachmentSet></item></volumeSet></r>"
             : $"<r><volumeSet>{(_states.Count > 1 ? _states.Dequeue() : _states.Peek())}</volumeSet></r>"));

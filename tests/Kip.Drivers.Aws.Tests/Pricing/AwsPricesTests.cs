@@ -135,13 +135,13 @@ public sealed class AwsPricesTests : IDisposable
     }
 
     // As AWS's documentation of the price list shows an item, with what else there is in one.
-    private static string Item(string type, string price) => $$$"""
+    private static string Item(string type, string price) => """
         {"product":{"productFamily":"Compute Instance","attributes":{"enhancedNetworkingSupported":"Yes","memory":"0.5 GiB","vcpu":"2","capacitystatus":"Used","locationType":"AWS Region",
-        "instanceType":"{{{type}}}","tenancy":"Shared","usagetype":"BoxUsage:{{{type}}}","operatingSystem":"Linux","preInstalledSw":"NA","regionCode":"us-east-1","servicecode":"AmazonEC2","operation":"RunInstances"},
+        "instanceType":"TYPE","tenancy":"Shared","usagetype":"BoxUsage:TYPE","operatingSystem":"Linux","preInstalledSw":"NA","regionCode":"us-east-1","servicecode":"AmazonEC2","operation":"RunInstances"},
         "sku":"SKU1"},"serviceCode":"AmazonEC2","terms":{"OnDemand":{"SKU1.JRTCKXETXF":{"priceDimensions":{"SKU1.JRTCKXETXF.6YS6EN2CT7":{"unit":"Hrs","endRange":"Inf","description":"$ per On Demand Linux","appliesTo":[],
-        "rateCode":"SKU1.JRTCKXETXF.6YS6EN2CT7","beginRange":"0","pricePerUnit":{"USD":"{{{price}}}"}}},"sku":"SKU1","effectiveDate":"2026-11-01T00:00:00Z","offerTermCode":"JRTCKXETXF","termAttributes":{}}},
+        "rateCode":"SKU1.JRTCKXETXF.6YS6EN2CT7","beginRange":"0","pricePerUnit":{"USD":"PRICE"}}},"sku":"SKU1","effectiveDate":"2026-11-01T00:00:00Z","offerTermCode":"JRTCKXETXF","termAttributes":{}}},
         "Reserved":{"SKU1.R":{"priceDimensions":{"a":{"unit":"Hrs","pricePerUnit":{"USD":"0.001"}}}}}},"version":"20261120","publicationDate":"2026-11-20T00:00:00Z"}
-        """.ReplaceLineEndings(" ");
+        """.ReplaceLineEndings(" ").Replace("TYPE", type, StringComparison.Ordinal).Replace("PRICE", price, StringComparison.Ordinal);
 
     private void Answer(string price) => _aws.Answer("GetProducts", _ => FakeAws.Json(
         HttpStatusCode.OK, $$"""{"FormatVersion":"aws_v1","PriceList":[{{JsonSerializer.Serialize(Item("t3.nano", price))}},{{JsonSerializer.Serialize(Item("m5.large", "0.096"))}}]}"""));
