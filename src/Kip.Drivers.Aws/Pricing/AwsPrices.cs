@@ -61,10 +61,9 @@ internal sealed partial class AwsPrices : IDisposable
         }
     }
 
-    /// <summary>The newest prices that can be had within a few seconds; null when there are none, for which the log says why.</summary>
+    /// <summary>The newest prices that can be had within a few seconds, once it was begun to read; null when there are none, for which the log says why.</summary>
     public async Task<OnDemandPrices?> GetAsync(CancellationToken cancellationToken)
     {
-        Prepare();
         try
         {
             await (_reading ?? Task.CompletedTask).WaitAsync(_patience, _time, cancellationToken).ConfigureAwait(false);
