@@ -12,6 +12,7 @@ internal sealed class AwsCalls : IDisposable
     // A list that does not end is an endpoint that repeats itself.
     private const int MaxPages = 1000;
 
+    private readonly AwsDriverOptions _options;
     private readonly HttpClients _http;
 
     /// <summary>Makes the clients; nothing is called yet.</summary>
@@ -19,11 +20,14 @@ internal sealed class AwsCalls : IDisposable
     /// <param name="makeHandler">Makes what requests go through.</param>
     public AwsCalls(AwsDriverOptions options, Func<HttpMessageHandler> makeHandler)
     {
+        _options = options;
         _http = new HttpClients(makeHandler);
-        var ec2 = Configure(AmazonEC2Client.Service, AmazonEC2Client.Version, options);
-        var ssm = Configure(AmazonSimpleSystemsManagementClient.Service, AmazonSimpleSystemsManagementClient.Version, options);
-        Ec2 = options.Credentials is { } own ? new AmazonEC2Client(own, ec2) : new AmazonEC2Client(ec2);
-        Ssm = options.Credentials is { } same ? new AmazonSimpleSystemsManagementClient(same, ssm) : new AmazonSimpleSystemsManagementClient(ssm);
+        Ec2 = Make(AmazonEC2Client.Service, AmazonEC2Client.Version, static config => new AmazonEC2Client(config), static (own, config) => new AmazonEC2Client(own, config));
+        Ssm = Make(
+            AmazonSimpleSystemsManagementClient.Service,
+            AmazonSimpleSystemsManagementClient.Version,
+            static config => new AmazonSimpleSystemsManagementClient(config),
+            static (own, config) => new AmazonSimpleSystemsManagementClient(own, config));
     }
 
     public AmazonEC2Client Ec2 { get; }
@@ -84,6 +88,23 @@ internal sealed class AwsCalls : IDisposable
         Ssm.Dispose();
     }
 
-    private AwsServiceConfig Configure(string service, string version, AwsDriverOptions options) =>
-        new(service, version, options.Region, options.EndpointUrl) { HttpClientFactory = _http };
+    /// <summary>Makes the client of a service.</summary>
+    /// <param name="service">Its name in signatures.</param>
+    /// <param name="version">Version of its interface.</param>
+    /// <param name="make">Makes it with the credentials that AWS's own sources give.</param>
+    /// <param name="makeFor">Makes it with those of the options.</param>
+    /// <param name="host">Its name in endpoints, where that is another one.</param>
+    /// <param name="region">The region; null for that of the options.</param>
+    /// <param name="isFips">Whether only cryptography by the American standard is to be used.</param>
+    public T Make<T>(
+        string service, string version, Func<AwsServiceConfig, T> make, Func<AWSCredentials, AwsServiceConfig, T> makeFor, string? host = null, string? region = null, bool isFips = false)
+    {
+        var config = new AwsServiceConfig(service, version, region ?? _options.Region, _options.EndpointUrl, host) { HttpClientFactory = _http };
+        if (isFips)
+        {
+            config.UseFIPSEndpoint = true;
+        }
+
+        return _options.Credentials is { } own ? makeFor(own, config) : make(config);
+    }
 }

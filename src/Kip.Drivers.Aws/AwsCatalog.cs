@@ -5,7 +5,7 @@ using Kip.Sizing;
 namespace Kip.Drivers.Aws;
 
 /// <summary>The instance types of the region, in the zones that cells have a subnet in.</summary>
-internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeProvider timeProvider)
+internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPrices onDemand, TimeProvider timeProvider)
 {
     private const int TypesOnOnePage = 100;
     private const int OfferingsOnOnePage = 1000;
@@ -18,16 +18,18 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeP
     /// <summary>The largest gp3 volume.</summary>
     public const long MaxDiskBytes = 16L << 40;
 
-    /// <summary>Reads it. EC2 does not know prices on demand: those come from the price list, if there is one.</summary>
+    /// <summary>Reads it. EC2 does not know prices on demand: those come from AWS's price list, or else from the one in the options.</summary>
     /// <param name="zones">The zones to offer.</param>
     /// <param name="cancellationToken">Ends the call.</param>
     /// <exception cref="DriverException">A part of it cannot be read.</exception>
     public async Task<InstanceCatalog> ReadAsync(IReadOnlyCollection<string> zones, CancellationToken cancellationToken)
     {
+        onDemand.Prepare();
         var types = ReadTypesAsync(cancellationToken);
         var offerings = ReadOfferingsAsync(zones, cancellationToken);
         var prices = ReadSpotPricesAsync(cancellationToken);
         await Task.WhenAll(types, offerings, prices).ConfigureAwait(false);
+        var live = await onDemand.GetAsync(cancellationToken).ConfigureAwait(false);
         return new InstanceCatalog(
             options.Region,
             Map(
@@ -35,7 +37,8 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeP
                 await offerings.ConfigureAwait(false),
                 await prices.ConfigureAwait(false),
                 zones,
-                options.PriceList?.Types.ToDictionary(static type => type.Name, StringComparer.Ordinal) ?? []));
+                options.PriceList?.Types.ToDictionary(static type => type.Name, StringComparer.Ordinal) ?? [],
+                live is null ? null : name => live.PerHour.TryGetValue(name, out var price) ? (price, live.BasisAt(timeProvider.GetUtcNow())) : null));
     }
 
     internal static IReadOnlyList<InstanceType> Map(
@@ -43,7 +46,8 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeP
         IEnumerable<InstanceTypeOffering> offerings,
         IEnumerable<SpotPrice> spotPrices,
         IReadOnlyCollection<string> zones,
-        IReadOnlyDictionary<string, InstanceType> priceList)
+        IReadOnlyDictionary<string, InstanceType> priceList,
+        Func<string, (decimal, PriceBasis)?>? live = null)
     {
         var offered = offerings
             .Where(offering => offering.InstanceType is not null && offering.Location is { } zone && zones.Contains(zone))
@@ -60,7 +64,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeP
 
         return
         [
-            .. types.Select(info => Map(info, offered, prices, priceList.GetValueOrDefault(info.InstanceType ?? ""))).OfType<InstanceType>()
+            .. types.Select(info => Map(info, offered, prices, priceList.GetValueOrDefault(info.InstanceType ?? ""), live?.Invoke(info.InstanceType ?? ""))).OfType<InstanceType>()
                 .DistinctBy(static type => type.Name)
                 .OrderBy(static type => type.Name, StringComparer.Ordinal),
         ];
@@ -68,7 +72,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeP
 
     /// <summary>The type, or null when no cell can be one: no 64-bit Linux, no root disk on EBS, not offered where cells can be.</summary>
     private static InstanceType? Map(
-        InstanceTypeInfo info, ILookup<string, string> offered, Dictionary<(string, string), decimal> spotPrices, InstanceType? known)
+        InstanceTypeInfo info, ILookup<string, string> offered, Dictionary<(string, string), decimal> spotPrices, InstanceType? known, (decimal, PriceBasis)? live)
     {
         if (info is not { InstanceType: { } name, VCpuInfo.DefaultVCpus: > 0 and var processors, MemoryInfo.SizeInMiB: > 0 and var memory } ||
             Architecture(info) is not { } architecture ||
@@ -78,7 +82,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeP
             return null;
         }
 
-        var offerings = offered[name].Distinct().Order(StringComparer.Ordinal).SelectMany(zone => Offer(info, name, zone, spotPrices, known)).ToList();
+        var offerings = offered[name].Distinct().Order(StringComparer.Ordinal).SelectMany(zone => Offer(info, name, zone, spotPrices, known, live)).ToList();
         return offerings.Count == 0
             ? null
             : new InstanceType
@@ -123,18 +127,21 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, TimeP
         return devices;
     }
 
-    private static IEnumerable<Offering> Offer(InstanceTypeInfo info, string name, string zone, Dictionary<(string, string), decimal> spotPrices, InstanceType? known)
+    private static IEnumerable<Offering> Offer(
+        InstanceTypeInfo info, string name, string zone, Dictionary<(string, string), decimal> spotPrices, InstanceType? known, (decimal, PriceBasis)? live)
     {
         if (info.SupportedUsageClasses.Contains("on-demand"))
         {
             // The same in all zones of a region.
             var listed = known?.Offerings.FirstOrDefault(static offering => offering.CapacityType == CapacityType.OnDemand);
-            yield return new Offering(zone, CapacityType.OnDemand, listed?.PricePerHour) { Basis = listed?.Basis ?? default };
+            yield return live is var (price, basis)
+                ? new Offering(zone, CapacityType.OnDemand, price) { Basis = basis }
+                : new Offering(zone, CapacityType.OnDemand, listed?.PricePerHour) { Basis = listed?.Basis ?? default };
         }
 
         if (info.SupportedUsageClasses.Contains("spot"))
         {
-            yield return new Offering(zone, CapacityType.Spot, spotPrices.TryGetValue((name, zone), out var price) ? price : null);
+            yield return new Offering(zone, CapacityType.Spot, spotPrices.TryGetValue((name, zone), out var dollars) ? dollars : null);
         }
     }
 

@@ -10,7 +10,7 @@ namespace Kip.Drivers.Aws;
 public sealed record AwsCheck(string Name, bool Ok, string Detail);
 
 /// <summary>Looks at all that a launch needs, without launching.</summary>
-internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNetworkReader network, AwsImages images)
+internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNetworkReader network, AwsImages images, EcrLogins logins, AwsPrices prices)
 {
     private readonly List<AwsCheck> _checks = [];
 
@@ -30,8 +30,20 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
             await CheckPermissionsAsync(place with { SecurityGroupIds = group.Length > 0 ? [group] : [] }, image, cells, cancellationToken).ConfigureAwait(false);
         }
 
+        await LookAsync("registry logins", () => CheckLoginsAsync(cancellationToken)).ConfigureAwait(false);
+        await LookAsync("prices", () => CheckPricesAsync(cancellationToken)).ConfigureAwait(false);
         return _checks;
     }
+
+    private async Task<(string Value, string Detail)> CheckLoginsAsync(CancellationToken cancellationToken)
+    {
+        await logins.CheckAsync(cancellationToken).ConfigureAwait(false);
+        return ("", $"Elastic Container Registry in {options.Region} gives them");
+    }
+
+    /// <summary>Cells are launched by old prices as well.</summary>
+    private async Task<(string Value, string Detail)> CheckPricesAsync(CancellationToken cancellationToken) =>
+        ("", await prices.CheckAsync(cancellationToken).ConfigureAwait(false));
 
     /// <summary>One of this controller's instances, or empty.</summary>
     private async Task<(string Value, string Detail)> CountCellsAsync(CancellationToken cancellationToken)
@@ -68,6 +80,18 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
         return (image, $"{id}, {options.Image}");
     }
 
+    /// <summary>A volume of an instance, or empty.</summary>
+    private async Task<(string Value, string Detail)> FindVolumeAsync(string instanceId, CancellationToken cancellationToken)
+    {
+        var found = await AwsCalls.PageAsync(
+            $"look at the volumes of {instanceId}",
+            new DescribeVolumesRequest { Filters = [new Filter("attachment.instance-id", instanceId)] },
+            calls.Ec2.DescribeVolumesAsync,
+            static response => (response.Volumes, response.NextToken),
+            cancellationToken).ConfigureAwait(false);
+        return (found.Count > 0 ? found[0].VolumeId ?? "" : "", $"EC2 shows those of {instanceId}");
+    }
+
     /// <summary>Dry runs of what changes something. What may be done to Kip's own things only can be tried only where there is one.</summary>
     private async Task CheckPermissionsAsync(AwsNetwork place, CellImage image, string instanceId, CancellationToken cancellationToken)
     {
@@ -90,6 +114,13 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
         {
             var end = new TerminateInstancesRequest { InstanceIds = [instanceId], DryRun = true };
             await TryAsync("ec2:TerminateInstances", token => calls.Ec2.TerminateInstancesAsync(end, token)).ConfigureAwait(false);
+            if (await LookAsync("volumes", () => FindVolumeAsync(instanceId, cancellationToken)).ConfigureAwait(false) is { Length: > 0 } volumeId)
+            {
+                var attach = new AttachVolumeRequest { VolumeId = volumeId, InstanceId = instanceId, Device = "/dev/xvdba", DryRun = true };
+                var detach = new DetachVolumeRequest { VolumeId = volumeId, InstanceId = instanceId, DryRun = true };
+                await TryAsync("ec2:AttachVolume", token => calls.Ec2.AttachVolumeAsync(attach, token)).ConfigureAwait(false);
+                await TryAsync("ec2:DetachVolume", token => calls.Ec2.DetachVolumeAsync(detach, token)).ConfigureAwait(false);
+            }
         }
 
         if (place.SecurityGroupIds is [var group])

@@ -10,7 +10,7 @@ namespace Kip.Drivers.Aws;
 /// Cells as EC2 instances. A launch is one call, whose token EC2 remembers; the list is one call for all cells, up to 1,000 on a page.
 /// What the driver needs besides, it finds or makes when it is first used: the network, its subnets, a security group of its own.
 /// </summary>
-public sealed partial class AwsDriver : ICellDriver, IDisposable
+public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposable
 {
     private const int InstancesOnOnePage = 1000;
     private const int TerminatedAtOnce = 100;
@@ -22,7 +22,10 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
     private readonly AwsCalls _calls;
     private readonly AwsNetworkReader _network;
     private readonly AwsImages _images;
+    private readonly AwsPrices _prices;
     private readonly AwsCatalog _catalog;
+    private readonly EcrLogins _logins;
+    private readonly AwsVolumes _volumes;
     private readonly OwnInstances _own;
 
     /// <summary>Makes the driver. Nothing is called before the first use.</summary>
@@ -49,7 +52,10 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
         _calls = new AwsCalls(options, makeHandler);
         _network = new AwsNetworkReader(_calls, options, timeProvider);
         _images = new AwsImages(_calls, options, timeProvider);
-        _catalog = new AwsCatalog(_calls, options, timeProvider);
+        _prices = new AwsPrices(_calls, options, timeProvider, logger);
+        _catalog = new AwsCatalog(_calls, options, _prices, timeProvider);
+        _logins = new EcrLogins(_calls, options, timeProvider, logger);
+        _volumes = new AwsVolumes(_calls, timeProvider);
         _own = new OwnInstances(timeProvider, Description.ListDelay);
     }
 
@@ -58,8 +64,8 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Offers the zones that cells have a subnet in. Prices at the spot market are of now; those on demand are from
-    /// <see cref="AwsDriverOptions.PriceList"/>.
+    /// Offers the zones that cells have a subnet in. Prices at the spot market are of now; those on demand are of AWS's price list, read anew
+    /// twice a day, or from <see cref="AwsDriverOptions.PriceList"/> as long as that cannot be had.
     /// </remarks>
     public async Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
     {
@@ -133,17 +139,27 @@ public sealed partial class AwsDriver : ICellDriver, IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Knows the private registries of Elastic Container Registry in all regions, and the public one.</remarks>
+    public Task<RegistryLogin?> GetRegistryLoginAsync(string registry, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(registry);
+        return _logins.GetAsync(registry, cancellationToken);
+    }
+
     /// <summary>
     /// Looks whether cells can be launched: credentials, network, image, and each permission by a dry run. Changes nothing. What cannot be
     /// looked at because something before it failed is left out.
     /// </summary>
     public Task<IReadOnlyList<AwsCheck>> CheckAsync(CancellationToken cancellationToken) =>
-        new AwsDoctor(_calls, _options, _network, _images).CheckAsync(cancellationToken);
+        new AwsDoctor(_calls, _options, _network, _images, _logins, _prices).CheckAsync(cancellationToken);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _network.Dispose();
+        _logins.Dispose();
+        _prices.Dispose();
         _calls.Dispose();
     }
 

@@ -66,10 +66,16 @@ public sealed record AwsDriverOptions
     public string? AgentSha256 { get; init; }
 
     /// <summary>
-    /// What is known of the region's types without asking for it: prices on demand and measured memory, which EC2's interface does not say.
-    /// The package Kip.Catalogs has one. Null for types without a price on demand.
+    /// What is known of the region's types without asking for it: measured memory, and prices on demand for when AWS's price list cannot be
+    /// read. The package Kip.Catalogs has one.
     /// </summary>
     public InstanceCatalog? PriceList { get; init; }
+
+    /// <summary>
+    /// Whether AWS's price list goes before <see cref="PriceList"/> where it can be read; default true. Switch it off when that one has prices of
+    /// your own.
+    /// </summary>
+    public bool LivePrices { get; init; } = true;
 
     /// <summary>More tags for everything that the driver makes. Kip's own go first.</summary>
     public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();

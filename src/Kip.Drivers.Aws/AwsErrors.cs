@@ -24,6 +24,12 @@ internal static partial class AwsErrors
     public const string PermissionDuplicate = "InvalidPermission.Duplicate";
     public const string PermissionNotFound = "InvalidPermission.NotFound";
 
+    public const string VolumeNotFound = "InvalidVolume.NotFound";
+    public const string VolumeInUse = "VolumeInUse";
+    public const string AttachmentNotFound = "InvalidAttachment.NotFound";
+    public const string IncorrectState = "IncorrectState";
+    public const string InvalidParameterValue = "InvalidParameterValue";
+
     /// <summary>The call was only tried, and would have been allowed.</summary>
     public const string DryRunOperation = "DryRunOperation";
 
@@ -74,6 +80,14 @@ internal static partial class AwsErrors
         ["InvalidVpcID.NotFound"] = (DriverErrorKind.NotFound, "there is no such VPC in this account and region"),
         [SubnetNotFound] = (DriverErrorKind.NotFound, "there is no such subnet in this account and region"),
         [GroupNotFound] = (DriverErrorKind.NotFound, "there is no such security group in the VPC"),
+
+        [VolumeNotFound] = (DriverErrorKind.NotFound, "there is no such volume in this account and region"),
+        ["InvalidVolume.ZoneMismatch"] = (DriverErrorKind.InvalidConfiguration, "the volume and the cell are in different zones"),
+        ["AttachmentLimitExceeded"] = (DriverErrorKind.Quota, "the instance takes no more volumes: use a type that takes more, or fewer volumes"),
+        [VolumeInUse] = (DriverErrorKind.Transient, null),
+        // Of an instance that does not run yet, or a volume that is being made.
+        [IncorrectState] = (DriverErrorKind.Transient, null),
+        ["IncorrectInstanceState"] = (DriverErrorKind.Transient, null),
 
         ["SecurityGroupsPerInstanceLimitExceeded"] = (DriverErrorKind.InvalidConfiguration, "a network interface takes 5 security groups unless the account's quota says otherwise: configure fewer"),
         ["SecurityGroupsPerInterfaceLimitExceeded"] = (DriverErrorKind.InvalidConfiguration, "a network interface takes 5 security groups unless the account's quota says otherwise: configure fewer"),

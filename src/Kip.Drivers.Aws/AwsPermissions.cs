@@ -16,15 +16,25 @@ public static class AwsPermissions
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSpotPriceHistory",
         "ec2:DescribeSubnets",
+        "ec2:DescribeVolumes",
         "ec2:DescribeVpcs",
+        "ecr-public:GetAuthorizationToken",
+        "ecr:GetAuthorizationToken",
+        "pricing:GetProducts",
         "ssm:GetParameter",
+        // What a login of the public registry is besides.
+        "sts:GetServiceBearerToken",
     ];
 
     private static readonly string[] Making = ["ec2:CreateSecurityGroup", "ec2:RunInstances"];
+    // Of a volume and an instance, of which only the instance is Kip's.
+    private static readonly string[] Attaching = ["ec2:AttachVolume", "ec2:DetachVolume"];
     private static readonly string[] OwnOnly = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "ec2:TerminateInstances"];
 
+    private static readonly (string, string, string[]) Kips = ("StringLike", "aws:ResourceTag/" + InstanceTags.ControllerId, ["*"]);
+
     /// <summary>All permissions, for example <c>ec2:RunInstances</c>, in their order.</summary>
-    public static IReadOnlyList<string> Actions { get; } = [.. ReadOnly.Concat(Making).Concat(OwnOnly).Append("ec2:CreateTags").Order(StringComparer.Ordinal)];
+    public static IReadOnlyList<string> Actions { get; } = [.. ReadOnly.Concat(Making).Concat(Attaching).Concat(OwnOnly).Append("ec2:CreateTags").Order(StringComparer.Ordinal)];
 
     /// <summary>
     /// An IAM policy, as JSON, for the controller's user or role. It can terminate only what carries Kip's tag, and set tags only on what it
@@ -43,7 +53,9 @@ public static class AwsPermissions
             Write(json, "Look", ReadOnly);
             Write(json, "MakeCells", Making);
             Write(json, "TagWhatIsMade", ["ec2:CreateTags"], ("StringEquals", "ec2:CreateAction", [.. Making.Select(static action => action["ec2:".Length..])]));
-            Write(json, "ChangeOnlyWhatIsKips", OwnOnly, ("StringLike", "aws:ResourceTag/" + InstanceTags.ControllerId, ["*"]));
+            Write(json, "ChangeOnlyWhatIsKips", OwnOnly, Kips);
+            Write(json, "AttachToKipsOwn", Attaching, Kips, "arn:*:ec2:*:*:instance/*");
+            Write(json, "AttachAnyVolume", Attaching, resource: "arn:*:ec2:*:*:volume/*");
             if (cellRoleArn is not null)
             {
                 Write(json, "GiveCellsTheirRole", ["iam:PassRole"], ("StringLike", "iam:PassedToService", ["ec2.amazonaws.com*"]), cellRoleArn);

@@ -1,3 +1,4 @@
+using Kip.Kubernetes.Objects;
 using Kip.Testing;
 
 namespace Kip.Drivers.Aws.Tests;
@@ -9,7 +10,7 @@ public sealed class ConformanceTests(MotoServer server) : IDisposable
     private readonly IdempotentMoto _moto = new(server);
     private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(3));
 
-    public static TheoryData<string> Names => [.. DriverConformance.Checks.Select(check => check.Name)];
+    public static TheoryData<string> Names => [.. DriverConformance.Checks.Concat(DriverConformance.VolumeChecks).Select(check => check.Name)];
 
     public void Dispose()
     {
@@ -23,6 +24,7 @@ public sealed class ConformanceTests(MotoServer server) : IDisposable
         new DriverConformanceOptions
         {
             CreateDriver = _moto.MakeDriver,
+            CreateVolume = CreateVolumeAsync,
             InstanceType = "t3.nano",
             Zone = "us-east-1a",
             ManyInstances = 4,
@@ -36,4 +38,11 @@ public sealed class ConformanceTests(MotoServer server) : IDisposable
             CancellationTimeout = TimeSpan.FromSeconds(20),
         },
         _limit.Token);
+
+    private async Task<PersistentVolume> CreateVolumeAsync(CancellationToken cancellationToken)
+    {
+        var made = await server.QueryAsync("ec2", "2016-11-15", "CreateVolume", cancellationToken, ("AvailabilityZone", "us-east-1a"), ("Size", "1"), ("VolumeType", "gp3"));
+        var id = made.Elements().Single(static element => element.Name.LocalName == "volumeId").Value;
+        return new PersistentVolume { Spec = new PersistentVolumeSpec { Csi = new CsiPersistentVolumeSource { Driver = "ebs.csi.aws.com", VolumeHandle = id } } };
+    }
 }

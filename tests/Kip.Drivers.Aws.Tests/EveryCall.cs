@@ -20,6 +20,12 @@ internal static class EveryCall
             aws.Answer(action, call => FakeAws.Xml(HttpStatusCode.OK, $"<r><{members}/>{(call["NextToken"] is null ? "<nextToken>2</nextToken>" : "")}</r>"));
         }
 
+        aws.Answer("GetProducts", call => FakeAws.Json(HttpStatusCode.OK, call["Body"]!.Contains("NextToken", StringComparison.Ordinal) ? """{"PriceList":[]}""" : """{"PriceList":[],"NextToken":"2"}"""));
+        var attached = false;
+        aws.Answer("DescribeVolumes", _ => FakeAws.Xml(HttpStatusCode.OK, $"<r><volumeSet><item><volumeId>vol-00000001</volumeId><status>available</status>{(attached ? "<attachmentSet><item><instanceId>i-1</instanceId><status>attached</status></item></attachmentSet>" : "")}</item></volumeSet></r>"));
+        aws.Answer("AttachVolume", _ => Changed(true));
+        aws.Answer("DetachVolume", _ => Changed(false));
+
         using var driver = aws.MakeDriver(FakeAws.MakeOptions() with
         {
             SubnetIds = ["subnet-a", "subnet-b"],
@@ -29,14 +35,25 @@ internal static class EveryCall
             KmsKeyId = "alias/kip",
             Tags = new Dictionary<string, string> { ["Team"] = "blue" },
         });
-                await driver.GetCatalogAsync(token);
+        await driver.GetCatalogAsync(token);
         await driver.ResolveImageAsync("owners=self; filters=name=a,b state=available; executableUsers=all", token);
         await driver.LaunchAsync(FakeAws.MakeRequest() with { CapacityType = CapacityType.Spot }, token);
         await driver.ListAsync(token);
+        aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "running")));
+        await driver.GetRegistryLoginAsync("123456789012.dkr.ecr.eu-west-1.amazonaws.com", token);
+        await driver.GetRegistryLoginAsync("public.ecr.aws", token);
+        await driver.AttachAsync("i-1", new AttachableVolume("vol-00000001"), readOnly: false, token);
+        await driver.DetachAsync("i-1", new AttachableVolume("vol-00000001"), token);
         await driver.TerminateAsync(["i-1", "i-2"], token);
         await driver.ResolveImageAsync("/aws/service/debian/release/12/latest/amd64", token);
         aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
         using var other = aws.MakeDriver();
         await other.LaunchAsync(FakeAws.MakeRequest(), token);
+
+        HttpResponseMessage Changed(bool to)
+        {
+            attached = to;
+            return FakeAws.Xml(HttpStatusCode.OK, "<r/>");
+        }
     }
 }

@@ -7,9 +7,21 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Drivers.Aws.Tests;
 
-/// <summary>One request as EC2 gets it: its action and the parameters of its form.</summary>
+/// <summary>One request as AWS gets it: its action and the parameters of its form, or of a service that speaks JSON its <c>Body</c>.</summary>
 public sealed record Ec2Call(string Action, IReadOnlyDictionary<string, string> Parameters)
 {
+    /// <summary>Service and region, as the signature names them.</summary>
+    public (string Service, string Region) Scope { get; init; }
+
+    /// <summary>Where it was sent.</summary>
+    public Uri? Address { get; init; }
+
+    /// <summary>Service and action in the header of a request in JSON.</summary>
+    public string? Target { get; init; }
+
+    /// <summary>The permission that it needs.</summary>
+    public string Permission => $"{Scope.Service}:{Action}";
+
     public string? this[string name] => Parameters.GetValueOrDefault(name);
 
     /// <summary>The value of a filter, or null.</summary>
@@ -17,6 +29,16 @@ public sealed record Ec2Call(string Action, IReadOnlyDictionary<string, string> 
     {
         var number = Parameters.FirstOrDefault(parameter => parameter.Key.StartsWith("Filter.", StringComparison.Ordinal) && parameter.Value == name).Key?.Split('.')[1];
         return number is null ? null : this[$"Filter.{number}.Value.1"];
+    }
+
+    /// <summary>A request to any service.</summary>
+    public static async Task<Ec2Call> ReadAnyAsync(HttpRequestMessage request)
+    {
+        var call = await ReadAsync(request)
+            ?? new Ec2Call(request.Headers.GetValues("X-Amz-Target").Single().Split('.')[1], new Dictionary<string, string> { ["Body"] = await request.Content!.ReadAsStringAsync() });
+        var scope = request.Headers.GetValues("Authorization").Single().Split("Credential=")[1].Split(',')[0].Split('/');
+        var target = request.Headers.TryGetValues("X-Amz-Target", out var targets) ? targets.Single() : null;
+        return call with { Scope = (scope[3], scope[2]), Address = request.RequestUri, Target = target };
     }
 
     public static async Task<Ec2Call?> ReadAsync(HttpRequestMessage request)
@@ -77,6 +99,11 @@ public sealed class FakeAws : HttpMessageHandler
         Answer("DescribeInstances", "<reservationSet/>");
         Answer("TerminateInstances", "<instancesSet/>");
         Answer("GetParameter", _ => Json(HttpStatusCode.OK, """{"Parameter":{"Name":"/p","Value":"ami-1","Version":1}}"""));
+        Answer("ecr:GetAuthorizationToken", _ => Json(HttpStatusCode.OK, """{"authorizationData":[{"authorizationToken":"QVdTOnByaXZhdGU=","expiresAt":4102444800.5,"proxyEndpoint":"https://123456789012.dkr.ecr.us-east-1.amazonaws.com"}]}"""));
+        Answer("ecr-public:GetAuthorizationToken", _ => Json(HttpStatusCode.OK, """{"authorizationData":{"authorizationToken":"QVdTOnB1YmxpYw==","expiresAt":4102444800}}"""));
+        Answer("GetProducts", _ => Json(HttpStatusCode.OK, """{"FormatVersion":"aws_v1","PriceList":[]}"""));
+        Answer("AttachVolume", "<status>attaching</status>");
+        Answer("DetachVolume", "<status>detaching</status>");
     }
 
     /// <summary>All requests until now, in their order.</summary>
@@ -86,7 +113,7 @@ public sealed class FakeAws : HttpMessageHandler
 
     public int Count(string action) => Calls.Count(call => call.Action == action);
 
-    /// <summary>Answers an action with the members of its response.</summary>
+    /// <summary>Answers an action, with its service before it where several have one of that name, with the members of its response.</summary>
     public void Answer(string action, string members) => Answer(action, _ => Xml(HttpStatusCode.OK, $"<{action}Response xmlns=\"{Namespace}\"><requestId>r-1</requestId>{members}</{action}Response>"));
 
     public void Answer(string action, Func<Ec2Call, HttpResponseMessage> answer) => _answers[action] = answer;
@@ -154,10 +181,9 @@ public sealed class FakeAws : HttpMessageHandler
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var call = await Ec2Call.ReadAsync(request)
-            ?? new Ec2Call(request.Headers.GetValues("X-Amz-Target").Single().Split('.')[1], new Dictionary<string, string> { ["Body"] = await request.Content!.ReadAsStringAsync(cancellationToken) });
+        var call = await Ec2Call.ReadAnyAsync(request);
         _calls.Enqueue(call);
-        var response = _answers[call.Action](call);
+        var response = (_answers.GetValueOrDefault(call.Permission) ?? _answers[call.Action])(call);
         response.RequestMessage = request;
         return response;
     }

@@ -8,7 +8,7 @@ namespace Kip.Drivers.Aws.Tests;
 
 /// <summary>
 /// What EC2 has and moto lacks: a client token makes one instance, also when the caller of the first request has gone before it was
-/// answered; and what was terminated may be terminated again. All other requests pass as they are, to moto over HTTP.
+/// answered; what was terminated may be terminated again; and there is a price list, if an empty one. All other requests pass as they are, to moto over HTTP.
 /// </summary>
 internal sealed class IdempotentMoto(MotoServer server) : IDisposable
 {
@@ -40,6 +40,11 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
 
     private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
+        if (request.Headers.TryGetValues("X-Amz-Target", out var targets) && targets.Single() == "AWSPriceListService.GetProducts")
+        {
+            return FakeAws.Json(HttpStatusCode.OK, """{"PriceList":[]}""");
+        }
+
         using var wire = new HttpMessageInvoker(_wire, disposeHandler: false);
         if (await Ec2Call.ReadAsync(request) is not { } call)
         {

@@ -55,6 +55,19 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
         Assert.StartsWith("ami-", id, StringComparison.Ordinal);
     }
 
+    [MotoFact]
+    public async Task RegistryLogin_OfAnotherAccountsRegistry_IsALoginForTwelveHours()
+    {
+        using var driver = _moto.MakeDriver(NewController());
+
+        var login = await driver.GetRegistryLoginAsync("210987654321.dkr.ecr.eu-west-1.amazonaws.com", _limit.Token);
+
+        Assert.Equal("AWS", login!.Username);
+        Assert.NotEmpty(login.Password);
+        // moto says that it ended in 2015.
+        Assert.InRange(login.ExpiresAt - DateTimeOffset.UtcNow, TimeSpan.FromHours(11), TimeSpan.FromHours(12));
+    }
+
     [MotoTheory]
     [InlineData("/aws/service/no/such/parameter")]
     [InlineData("ami-00000000000000000")]
@@ -152,9 +165,12 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
         var after = await driver.CheckAsync(_limit.Token);
 
         Assert.All(before.Concat(after), check => Assert.True(check.Ok, $"{check.Name}: {check.Detail}"));
-        Assert.Equal(["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:CreateSecurityGroup"], before.Select(check => check.Name));
+        Assert.Equal(["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:CreateSecurityGroup", "registry logins", "prices"], before.Select(check => check.Name));
         Assert.Equal(
-            ["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:TerminateInstances", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress"],
+            [
+                "credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:TerminateInstances", "volumes", "ec2:AttachVolume", "ec2:DetachVolume",
+                "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "registry logins", "prices",
+            ],
             after.Select(check => check.Name));
         Assert.Equal(instance.Id, Assert.Single(await driver.ListAsync(_limit.Token)).Id);
         await driver.TerminateAsync([instance.Id], _limit.Token);

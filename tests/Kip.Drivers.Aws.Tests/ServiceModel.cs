@@ -5,10 +5,10 @@ using Kip.Tests.Support;
 
 namespace Kip.Drivers.Aws.Tests;
 
-/// <summary>AWS's own description of EC2's interface: which parameters a request may have, and what an answer looks like.</summary>
+/// <summary>AWS's own description of a service's interface: which parameters a request may have, and what an answer looks like.</summary>
 internal sealed class ServiceModel
 {
-    private static readonly string Path = System.IO.Path.Combine(Repository.Root, "..", "shared", "api-specs", "aws-ec2-2016-11-15.json.gz");
+    private const string Ec2 = "ec2-2016-11-15";
 
     private readonly JsonElement _operations;
     private readonly JsonElement _shapes;
@@ -17,14 +17,21 @@ internal sealed class ServiceModel
     {
         _operations = root.GetProperty("operations");
         _shapes = root.GetProperty("shapes");
+        var metadata = root.GetProperty("metadata");
+        Names = (Text("signingName"), Text("targetPrefix"), Text("endpointPrefix"), Text("apiVersion"));
+
+        string Text(string name) => metadata.TryGetProperty(name, out var value) ? value.GetString()! : "";
     }
 
     /// <summary>Why it is not here, or null.</summary>
-    public static string? Missing { get; } = File.Exists(Path) ? null : $"not there: {Path}, botocore's service-2.json of EC2";
+    public static string? Missing { get; } = File.Exists(PathOf(Ec2)) ? null : $"not there: {PathOf(Ec2)}, botocore's service-2.json of EC2, and those of other services beside it";
 
-    public static ServiceModel Read()
+    /// <summary>What the signature, the header and the address of a request to the service have to say.</summary>
+    public (string Service, string TargetPrefix, string EndpointPrefix, string Version) Names { get; }
+
+    public static ServiceModel Read(string service = Ec2)
     {
-        using var stream = new GZipStream(File.OpenRead(Path), CompressionMode.Decompress);
+        using var stream = new GZipStream(File.OpenRead(PathOf(service)), CompressionMode.Decompress);
         using var document = JsonDocument.Parse(stream);
         return new ServiceModel(document.RootElement.Clone());
     }
@@ -44,6 +51,19 @@ internal sealed class ServiceModel
         return problems;
     }
 
+    /// <summary>What is wrong with a request of a service that speaks JSON; empty when nothing is.</summary>
+    public IReadOnlyList<string> CheckJson(Ec2Call call)
+    {
+        List<string> problems = [];
+        using var body = JsonDocument.Parse(call["Body"]!);
+        CheckJson(_operations.GetProperty(call.Action).GetProperty("input").GetProperty("shape").GetString()!, body.RootElement, call.Action, problems);
+        return problems;
+    }
+
+    /// <summary>An answer in JSON, with every member that the action can answer with, two items in each list, and a member that nobody knows.</summary>
+    public string MakeJsonAnswer(string action) =>
+        JsonContent(_operations.GetProperty(action).GetProperty("output").GetProperty("shape").GetString()!);
+
     /// <summary>
     /// An answer with every member that the action can answer with, two items in each list, and an element that nobody knows in each
     /// structure. Structures within themselves are left out.
@@ -53,6 +73,66 @@ internal sealed class ServiceModel
         var shape = _operations.GetProperty(action).GetProperty("output").GetProperty("shape").GetString()!;
         XNamespace ns = "http://ec2.amazonaws.com/doc/2016-11-15/";
         return new XElement(ns + $"{action}Response", new XElement(ns + "requestId", "r-1"), Members(shape, ns, [])).ToString();
+    }
+
+    private static string PathOf(string service) => System.IO.Path.Combine(Repository.Root, "..", "shared", "api-specs", $"aws-{service}.json.gz");
+
+    private string JsonContent(string shape)
+    {
+        var description = _shapes.GetProperty(shape);
+        return description.GetProperty("type").GetString() switch
+        {
+            "structure" => "{" + string.Join(',', description.GetProperty("members").EnumerateObject()
+                .Select(member => $"\"{member.Name}\":{JsonContent(member.Value.GetProperty("shape").GetString()!)}").Append("\"notYetInvented\":[1]")) + "}",
+            "list" => $"[{string.Join(',', Enumerable.Repeat(JsonContent(description.GetProperty("member").GetProperty("shape").GetString()!), 2))}]",
+            "timestamp" => "1767322985.123",
+            "integer" or "long" => "7",
+            _ => $"\"text of {shape}\"",
+        };
+    }
+
+    private void CheckJson(string shape, JsonElement given, string at, List<string> problems)
+    {
+        var description = _shapes.GetProperty(shape);
+        switch (description.GetProperty("type").GetString(), given.ValueKind)
+        {
+            case ("structure", JsonValueKind.Object):
+                var members = description.GetProperty("members");
+                foreach (var member in given.EnumerateObject())
+                {
+                    if (members.TryGetProperty(member.Name, out var known))
+                    {
+                        CheckJson(known.GetProperty("shape").GetString()!, member.Value, $"{at}.{member.Name}", problems);
+                    }
+                    else
+                    {
+                        problems.Add($"{at} has no member {member.Name}");
+                    }
+                }
+
+                if (description.TryGetProperty("required", out var required))
+                {
+                    problems.AddRange(required.EnumerateArray().Select(name => name.GetString()!).Where(name => !given.TryGetProperty(name, out _)).Select(name => $"{at} lacks {name}"));
+                }
+
+                break;
+            case ("list", JsonValueKind.Array):
+                foreach (var item in given.EnumerateArray())
+                {
+                    CheckJson(description.GetProperty("member").GetProperty("shape").GetString()!, item, $"{at}[]", problems);
+                }
+
+                break;
+            case ("integer" or "long", JsonValueKind.Number):
+                CheckShape(shape, [([], given.GetRawText())], at, problems);
+                break;
+            case ("string", JsonValueKind.String):
+                CheckShape(shape, [([], given.GetString()!)], at, problems);
+                break;
+            default:
+                problems.Add($"{at} is no {shape}: {given.GetRawText()}");
+                break;
+        }
     }
 
     private static IEnumerable<IGrouping<string, (string[] Path, string Value)>> ByName(IEnumerable<(string[] Path, string Value)> members) =>

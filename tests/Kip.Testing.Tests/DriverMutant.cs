@@ -1,10 +1,11 @@
 using Kip.Drivers;
+using Kip.Kubernetes.Objects;
 using Kip.Sizing;
 
 namespace Kip.Testing.Tests;
 
 /// <summary>A correct driver in which single operations are replaced by wrong ones.</summary>
-internal sealed class DriverMutant(ICellDriver driver) : ICellDriver
+internal sealed class DriverMutant(ICellDriver driver) : ICellDriver, IVolumeAttacher
 {
     public ICellDriver Correct => driver;
 
@@ -19,6 +20,14 @@ internal sealed class DriverMutant(ICellDriver driver) : ICellDriver
     public Func<CancellationToken, Task<IReadOnlyList<Instance>>>? List { get; init; }
 
     public Func<IReadOnlyCollection<string>, CancellationToken, Task>? Terminate { get; init; }
+
+    public Func<PersistentVolume, AttachableVolume?>? IdentifyVolume { get; init; }
+
+    public Func<string, AttachableVolume, CancellationToken, Task<AttachedDevice>>? Attach { get; init; }
+
+    public Func<string, AttachableVolume, CancellationToken, Task>? Detach { get; init; }
+
+    public IVolumeAttacher Volumes => (IVolumeAttacher)driver;
 
     public DriverDescription Description => Describe?.Invoke() ?? driver.Description;
 
@@ -35,4 +44,12 @@ internal sealed class DriverMutant(ICellDriver driver) : ICellDriver
 
     public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken) =>
         (Terminate ?? driver.TerminateAsync)(instanceIds, cancellationToken);
+
+    public AttachableVolume? Identify(PersistentVolume volume) => (IdentifyVolume ?? Volumes.Identify)(volume);
+
+    public Task<AttachedDevice> AttachAsync(string instanceId, AttachableVolume volume, bool readOnly, CancellationToken cancellationToken) =>
+        Attach is null ? Volumes.AttachAsync(instanceId, volume, readOnly, cancellationToken) : Attach(instanceId, volume, cancellationToken);
+
+    public Task DetachAsync(string instanceId, AttachableVolume volume, CancellationToken cancellationToken) =>
+        (Detach ?? Volumes.DetachAsync)(instanceId, volume, cancellationToken);
 }

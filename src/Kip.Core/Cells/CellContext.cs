@@ -20,6 +20,9 @@ internal sealed record CellContext(
     /// <summary>How long boots take.</summary>
     public BootTimes Boots { get; } = new(Options.BootTimeout);
 
+    /// <summary>Logins that the cloud gives for its own registries.</summary>
+    public required CloudLogins Logins { get; init; }
+
     /// <summary>Told of each cell whose agent has said its first word.</summary>
     public Action<CellRecord> Enrolled { get; init; } = static _ => { };
 }

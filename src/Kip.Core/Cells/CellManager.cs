@@ -51,6 +51,7 @@ public sealed partial class CellManager : IAsyncDisposable
         var watcher = new InstanceWatcher(paced, options.CloudCallTimeout, options.ObserveInterval, time, logger);
         _context = new CellContext(options, paced, store, agents, watcher, new RefusalCache(time), time, Random.Shared, logger)
         {
+            Logins = new CloudLogins(driver as IRegistryLogins, time),
             Enrolled = record => _standby!.Enrolled(record),
         };
         _collector = new OrphanCollector(_context);

@@ -213,7 +213,8 @@ internal sealed partial class CellReconciler
         {
             try
             {
-                await agent.PullImageAsync(image, _context.Options.Credentials, cancellationToken).ConfigureAwait(false);
+                var logins = await _context.Logins.GetAsync([image], _context.Options.Credentials, cancellationToken).ConfigureAwait(false);
+                await agent.PullImageAsync(image, [.. _context.Options.Credentials, .. logins.Credentials], cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (e is AgentException or ObjectDisposedException)
             {
@@ -280,6 +281,13 @@ internal sealed partial class CellReconciler
                 {
                     await InterruptAsync(interruption, cancellationToken).ConfigureAwait(false);
                 }
+
+                // There is a heartbeat every few seconds: that is clock enough.
+                if (Now.UtcTicks >= Interlocked.Read(ref _loginsDue) &&
+                    !(await GetLoginsAsync(cancellationToken).ConfigureAwait(false)).SequenceEqual(_logins))
+                {
+                    await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+                }
             }
         }
         catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
@@ -299,6 +307,8 @@ internal sealed partial class CellReconciler
     /// <summary>Tells an agent what is wanted of it now. Called on each new connection and on each change.</summary>
     private async Task ConveyAsync(ICellAgent agent, CancellationToken cancellationToken)
     {
+        // First: what is wanted may change while they are waited for.
+        var logins = await GetLoginsAsync(cancellationToken).ConfigureAwait(false);
         await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         if (Record.State == CellState.Draining)
         {
@@ -314,10 +324,33 @@ internal sealed partial class CellReconciler
         }
         else if (_cell.Assignment is { } assignment)
         {
+            _logins = logins;
             await agent.ApplyPodAsync(
-                assignment with { PodAddress = Record.PodAddress, Credentials = [.. assignment.Credentials, .. _context.Options.Credentials] },
+                assignment with { PodAddress = Record.PodAddress, Credentials = [.. assignment.Credentials, .. _context.Options.Credentials, .. logins] },
                 cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private async Task<IReadOnlyList<RegistryCredential>> GetLoginsAsync(CancellationToken cancellationToken)
+    {
+        if (Record.State == CellState.Draining || _cell.Assignment is not { } assignment)
+        {
+            Interlocked.Exchange(ref _loginsDue, DateTimeOffset.MaxValue.UtcTicks);
+            return [];
+        }
+
+        var spec = assignment.Pod.Spec;
+        var images = (spec.InitContainers ?? []).Concat(spec.Containers).Concat(spec.EphemeralContainers ?? []).Select(static container => container.Image);
+        var logins = await _context.Logins.GetAsync(images, [.. assignment.Credentials, .. _context.Options.Credentials], cancellationToken).ConfigureAwait(false);
+        Interlocked.Exchange(ref _loginsDue, logins.RenewAt.UtcTicks);
+        var problem = string.Join("; ", logins.Problems);
+        if (Interlocked.Exchange(ref _loginProblem, problem) != problem && problem.Length > 0)
+        {
+            var message = $"There is no login for some images, which are pulled without: {problem}";
+            _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, "Warning", "FailedToRetrieveRegistryLogin", message, null));
+        }
+
+        return logins.Credentials;
     }
 
     /// <summary>Completes with the reason when the instance has ended by itself.</summary>

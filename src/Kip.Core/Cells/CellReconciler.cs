@@ -1,3 +1,4 @@
+using Kip.Agents;
 using Kip.Drivers;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
@@ -33,6 +34,9 @@ internal sealed partial class CellReconciler : IDisposable
     private string? _agentInstance;
     private long _lastEvent;
     private bool _launchSent; // the cloud may know the launch token: no other launch before it has refused this one
+    private volatile IReadOnlyList<RegistryCredential> _logins = []; // the cloud's, that the agent pulls with
+    private long _loginsDue = DateTimeOffset.MaxValue.UtcTicks; // when they grow old
+    private string _loginProblem = "";
     private long _lastContact; // a clock that is set right must not make a cell lost
 
     /// <param name="cell">The cell.</param>

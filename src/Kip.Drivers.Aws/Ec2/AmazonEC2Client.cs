@@ -70,4 +70,13 @@ internal sealed class AmazonEC2Client : QueryServiceClient
     public Task<RevokeSecurityGroupIngressResponse> RevokeSecurityGroupIngressAsync(
         RevokeSecurityGroupIngressRequest request, CancellationToken cancellationToken) =>
         InvokeAsync<RevokeSecurityGroupIngressResponse>(request, cancellationToken);
+
+    public Task<DescribeVolumesResponse> DescribeVolumesAsync(DescribeVolumesRequest request, CancellationToken cancellationToken) =>
+        InvokeAsync<DescribeVolumesResponse>(request, cancellationToken);
+
+    public Task<AttachVolumeResponse> AttachVolumeAsync(AttachVolumeRequest request, CancellationToken cancellationToken) =>
+        InvokeAsync<AttachVolumeResponse>(request, cancellationToken);
+
+    public Task<DetachVolumeResponse> DetachVolumeAsync(DetachVolumeRequest request, CancellationToken cancellationToken) =>
+        InvokeAsync<DetachVolumeResponse>(request, cancellationToken);
 }

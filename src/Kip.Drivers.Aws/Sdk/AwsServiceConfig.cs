@@ -14,16 +14,19 @@ internal sealed class AwsServiceConfig : ClientConfig
     private static readonly TimeSpan ConnectionTimeout = TimeSpan.FromSeconds(5);
 
     private readonly string _service;
+    private readonly string _host;
 
     /// <summary>Makes the configuration.</summary>
-    /// <param name="service">Name in endpoints and signatures, for example <c>ec2</c>.</param>
+    /// <param name="service">Name in signatures, for example <c>ec2</c>.</param>
     /// <param name="version">Version of the API, a date.</param>
     /// <param name="region">Name of the region.</param>
     /// <param name="endpoint">Where the service is; null for AWS's own endpoint of the region.</param>
-    public AwsServiceConfig(string service, string version, string region, Uri? endpoint)
+    /// <param name="host">Name in endpoints; null for that of the service.</param>
+    public AwsServiceConfig(string service, string version, string region, Uri? endpoint, string? host = null)
         : base(new Defaults())
     {
         _service = service;
+        _host = host ?? service;
         ServiceVersion = version;
         ServiceId = service.ToUpperInvariant();
         AuthenticationServiceName = service;
@@ -58,9 +61,10 @@ internal sealed class AwsServiceConfig : ClientConfig
             return new Endpoint(ServiceURL);
         }
 
-        var fips = UseFIPSEndpoint ? "-fips" : "";
+        // Names of their own are for the ordinary endpoints only: api.ecr, but ecr-fips.
+        var host = UseFIPSEndpoint ? $"{_service}-fips" : UseDualstackEndpoint ? _service : _host;
         var suffix = UseDualstackEndpoint ? "api.aws" : RegionEndpoint.PartitionDnsSuffix;
-        return new Endpoint($"https://{_service}{fips}.{RegionEndpoint.SystemName}.{suffix}");
+        return new Endpoint($"https://{host}.{RegionEndpoint.SystemName}.{suffix}");
     }
 
     private sealed class Provider(AwsServiceConfig config) : IEndpointProvider

@@ -38,6 +38,7 @@ internal static class AwsSettings
             AgentUrl = cells.AgentUrl,
             AgentSha256 = cells.AgentSha256,
             PriceList = Prices(region, instanceData),
+            LivePrices = instanceData is null,
             Tags = cells.Nametag is { } nametag ? new Dictionary<string, string> { ["KipNametag"] = nametag } : [],
         };
         return cells.BootImage.Count == 0

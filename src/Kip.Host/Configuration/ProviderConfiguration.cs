@@ -156,8 +156,6 @@ internal sealed record CellsConfiguration
     /// <summary>The cells' identity in their cloud: an instance profile or a service account.</summary>
     public string? DefaultIamPermissions { get; init; }
 
-    public bool UseCloudParameterStore { get; init; }
-
     public IReadOnlyList<RegistryConfiguration> Registries { get; init; } = [];
 }
 

@@ -83,6 +83,7 @@ internal sealed partial class ProviderReader
     private void WarnOfDeadKeys()
     {
         Dead("etcd", "Kip has no etcd of its own any more");
+        Dead("cells.useCloudParameterStore", "cells make their keys themselves, and all else fits into user data");
         Dead("cloud.aws.ecsClusterName", "Kip launches no container instances any more");
         Dead("cells.statusInterval", "cells tell at once what happens on them, nothing is asked for at intervals");
 
@@ -213,11 +214,6 @@ internal sealed partial class ProviderReader
             _errors.Invalid("cells.nametag", nametag, $"must be at most {MaxNametag} of a-z, 0-9 and -, start with a letter and not end with -");
         }
 
-        if (cells.UseCloudParameterStore == true && cloud is not (null or AwsConfiguration))
-        {
-            _warnings.Add($"{_document.Place("cells.useCloudParameterStore")}: cells.useCloudParameterStore has no effect: only AWS has a parameter store");
-        }
-
         if (cells.StandbyBudgetPerHour < 0)
         {
             _errors.Invalid("cells.standbyBudgetPerHour", cells.StandbyBudgetPerHour.Value, "must be dollars per hour, 0 or more");
@@ -245,7 +241,6 @@ internal sealed partial class ProviderReader
             PrivateIPOnly = cells.PrivateIPOnly ?? false,
             CellConfig = cells.CellConfig ?? [],
             DefaultIamPermissions = Text(cells.DefaultIamPermissions),
-            UseCloudParameterStore = cells.UseCloudParameterStore ?? false,
             Registries = [.. (cells.Registries ?? []).Select(Registry)],
         };
 

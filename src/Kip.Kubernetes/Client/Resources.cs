@@ -68,6 +68,20 @@ public static class Resources
         Json = Json.Default.ServiceAccount, ListJson = Json.Default.ServiceAccountList,
     };
 
+    /// <summary>Persistent volumes.</summary>
+    public static ResourceType<PersistentVolume> PersistentVolumes { get; } = new()
+    {
+        Version = "v1", Kind = "PersistentVolume", Plural = "persistentvolumes", Namespaced = false,
+        Json = Json.Default.PersistentVolume, ListJson = Json.Default.PersistentVolumeList,
+    };
+
+    /// <summary>Claims of persistent volumes.</summary>
+    public static ResourceType<PersistentVolumeClaim> PersistentVolumeClaims { get; } = new()
+    {
+        Version = "v1", Kind = "PersistentVolumeClaim", Plural = "persistentvolumeclaims", Namespaced = true,
+        Json = Json.Default.PersistentVolumeClaim, ListJson = Json.Default.PersistentVolumeClaimList,
+    };
+
     /// <summary>Namespaces.</summary>
     public static ResourceType<Namespace> Namespaces { get; } = new()
     {

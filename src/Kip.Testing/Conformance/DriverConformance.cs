@@ -18,6 +18,12 @@ public static class DriverConformance
         .. RandomChecks.All,
     ];
 
+    /// <summary>
+    /// The definition of a correct <see cref="Kip.Drivers.IVolumeAttacher"/>, for drivers that are one. They need
+    /// <see cref="DriverConformanceOptions.CreateVolume"/>.
+    /// </summary>
+    public static IReadOnlyList<DriverCheck> VolumeChecks { get; } = [.. Testing.VolumeChecks.All];
+
     /// <summary>Runs one check by its name.</summary>
     /// <param name="name">Name of the check.</param>
     /// <param name="options">The driver.</param>
@@ -25,12 +31,12 @@ public static class DriverConformance
     /// <exception cref="DriverConformanceException">The driver breaks the rule.</exception>
     public static Task RunAsync(string name, DriverConformanceOptions options, CancellationToken cancellationToken)
     {
-        var check = Checks.FirstOrDefault(check => check.Name == name)
+        var check = Checks.Concat(VolumeChecks).FirstOrDefault(check => check.Name == name)
             ?? throw new ArgumentException($"There is no check {name}.", nameof(name));
         return check.RunAsync(options, cancellationToken);
     }
 
-    /// <summary>Runs all checks, one after the other, except those to skip. Failures are in the results, not thrown.</summary>
+    /// <summary>Runs all checks, one after the other, except those to skip; of volumes only where there are some. Failures are in the results, not thrown.</summary>
     /// <param name="options">The driver.</param>
     /// <param name="report">Told of each result as it comes; may be null.</param>
     /// <param name="cancellationToken">Ends the run.</param>
@@ -39,13 +45,13 @@ public static class DriverConformance
         DriverConformanceOptions options, Action<DriverCheckResult>? report, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Skip.Keys.FirstOrDefault(name => !Checks.Any(check => check.Name == name)) is { } unknown)
+        if (options.Skip.Keys.FirstOrDefault(name => !Checks.Concat(VolumeChecks).Any(check => check.Name == name)) is { } unknown)
         {
             throw new ArgumentException($"There is no check {unknown} to skip.", nameof(options));
         }
 
         List<DriverCheckResult> results = [];
-        foreach (var check in Checks)
+        foreach (var check in Checks.Concat(VolumeChecks))
         {
             var result = await RunOneAsync(check, options, cancellationToken);
             results.Add(result);
@@ -89,6 +95,11 @@ public static class DriverConformance
         if (options.Skip.TryGetValue(check.Name, out var reason))
         {
             return new DriverCheckResult(check, TimeSpan.Zero, null, reason);
+        }
+
+        if (options.CreateVolume is null && VolumeChecks.Contains(check))
+        {
+            return new DriverCheckResult(check, TimeSpan.Zero, null, $"there are no volumes to attach ({nameof(options.CreateVolume)})");
         }
 
         var start = options.TimeProvider.GetTimestamp();

@@ -1,4 +1,5 @@
 using Kip.Drivers;
+using Kip.Kubernetes.Objects;
 
 namespace Kip.Testing;
 
@@ -25,6 +26,12 @@ public sealed record DriverConformanceOptions
 
     /// <summary>What instances are booted with, by their cell's name; null for a valid configuration under a made-up authority.</summary>
     public Func<string, string>? UserData { get; init; }
+
+    /// <summary>
+    /// Makes an empty volume that can be attached in <see cref="Zone"/>, which the suite attaches to what it launches; whoever makes it removes it.
+    /// Needed for <see cref="DriverConformance.VolumeChecks"/>; null where the driver attaches none.
+    /// </summary>
+    public Func<CancellationToken, Task<PersistentVolume>>? CreateVolume { get; init; }
 
     /// <summary>Names of checks that this driver cannot pass, each with the reason, which is reported.</summary>
     public IReadOnlyDictionary<string, string> Skip { get; init; } = new Dictionary<string, string>();

@@ -25,5 +25,12 @@ internal static class Rules
     public const string Terminate = "Asks for the end of instances and of all that was made with them (ICellDriver.TerminateAsync)";
     public const string TerminateUnknown = "Instances that are gone or unknown are no error (ICellDriver.TerminateAsync)";
     public const string TerminateForeign = "An instance without this controller's tag is never touched (ICellDriver.TerminateAsync)";
+    public const string Identify = "Null when its source is not for this driver; must not call the cloud (IVolumeAttacher.Identify)";
+    public const string Attach = "Attached to that instance already, nothing is done, and the answer is the same (IVolumeAttacher.AttachAsync)";
+    public const string AttachMissing = "NotFound when the instance or the volume does not exist (any more) (IVolumeAttacher.AttachAsync)";
+    public const string AttachBusy = "A volume that is attached to another instance is Transient (IVolumeAttacher)";
+    public const string Detach = "Takes a volume off an instance and returns once it can be attached elsewhere (IVolumeAttacher.DetachAsync)";
+    public const string DetachMissing = "Not attached to that instance, nothing is done; that the instance or the volume is gone is no error (IVolumeAttacher.DetachAsync)";
+    public const string EndedHoldsNothing = "An instance that has ended holds no volume (IVolumeAttacher)";
     public const string Cancellation = "The core bounds every call by a time-out through the cancellation token (ICellDriver)";
 }

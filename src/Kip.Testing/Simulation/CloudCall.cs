@@ -19,6 +19,12 @@ public enum CloudAction
 
     /// <summary><see cref="ICellDriver.TerminateAsync"/>.</summary>
     Terminate,
+
+    /// <summary><see cref="IVolumeAttacher.AttachAsync"/>.</summary>
+    Attach,
+
+    /// <summary><see cref="IVolumeAttacher.DetachAsync"/>.</summary>
+    Detach,
 }
 
 /// <summary>One call in <see cref="SimulatedCloud.Calls"/>.</summary>
@@ -26,12 +32,15 @@ public enum CloudAction
 /// <param name="ControllerId">By whose driver.</param>
 /// <param name="Time">When the call was made.</param>
 /// <param name="Request">The launch, or null with other actions.</param>
-/// <param name="InstanceIds">The instances to terminate; after the end of a launch the instance it returned; otherwise empty.</param>
+/// <param name="InstanceIds">The instances to terminate, or the one that a volume is for; after the end of a launch the instance it returned; otherwise empty.</param>
 public sealed record CloudCall(
     CloudAction Action, string ControllerId, DateTimeOffset Time, LaunchRequest? Request, IReadOnlyList<string> InstanceIds)
 {
     /// <summary><c>ok</c>, the <see cref="DriverErrorKind"/> of the failure, <c>Canceled</c>, or null while the call is under way.</summary>
     public string? Outcome { get; init; }
+
+    /// <summary>The volume to attach or detach; null with other actions.</summary>
+    public string? VolumeId { get; init; }
 }
 
 /// <summary>What goes wrong with a call.</summary>

@@ -11,6 +11,9 @@ namespace Kip.Testing;
 /// </summary>
 public sealed class SimulatedCloud : IDisposable
 {
+    /// <summary>Name of the CSI driver whose volumes can be attached here.</summary>
+    public const string VolumeDriver = "disk.simulated.kip.elotl.co";
+
     private static readonly TimeSpan SpotNotice = TimeSpan.FromMinutes(2);
 
     private readonly Lock _gate = new();
@@ -45,6 +48,7 @@ public sealed class SimulatedCloud : IDisposable
         ArgumentNullException.ThrowIfNull(clock);
         Clock = clock;
         Options = options ?? new SimulatedCloudOptions();
+        Disks = new SimulatedDisks(this);
         foreach (var (action, limit) in Options.RateLimits)
         {
             _buckets[action] = new TokenBucket(limit, clock);
@@ -114,7 +118,12 @@ public sealed class SimulatedCloud : IDisposable
         }
     }
 
+    /// <summary>All volumes, with the live instances that they are attached to.</summary>
+    public IReadOnlyList<SimulatedVolume> Volumes => Disks.All;
+
     internal TimeProvider Clock { get; }
+
+    internal SimulatedDisks Disks { get; }
 
     /// <summary>What drivers say of its limits.</summary>
     internal CallLimits? Limits { get; }
@@ -200,6 +209,16 @@ public sealed class SimulatedCloud : IDisposable
             return AddMachine(request, new InstancePlan { AgentReadyAfter = null }, planted: true).Id;
         }
     }
+
+    /// <summary>Makes an empty volume.</summary>
+    /// <param name="zone">The zone that it can be attached in.</param>
+    /// <param name="id">Its identifier; made up when null.</param>
+    /// <returns>A persistent volume for it, with the node affinity that a CSI driver would give it.</returns>
+    public Kubernetes.Objects.PersistentVolume AddVolume(string zone, string? id = null) => Disks.Add(zone, id);
+
+    /// <summary>Removes a volume, as if somebody had deleted it.</summary>
+    /// <param name="id">Its identifier.</param>
+    public void RemoveVolume(string id) => Disks.Remove(id);
 
     /// <summary>Ends an instance as if its machine had failed, at once.</summary>
     /// <param name="instanceId">Its identifier.</param>
@@ -378,6 +397,15 @@ public sealed class SimulatedCloud : IDisposable
                     _violations.Add($"Controller {controllerId} asked to terminate {machine.Id}, which is not its own.");
                 }
             }
+        }
+    }
+
+    /// <summary>The instance of a controller, or null.</summary>
+    internal Machine? Find(string controllerId, string instanceId)
+    {
+        lock (_gate)
+        {
+            return _byId.GetValueOrDefault(instanceId) is { } machine && machine.ControllerId == controllerId ? machine : null;
         }
     }
 

@@ -1,10 +1,11 @@
 using Kip.Drivers;
+using Kip.Kubernetes.Objects;
 using Kip.Sizing;
 
 namespace Kip.Testing;
 
 /// <summary>One process's way to a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
-internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver
+internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver, IVolumeAttacher
 {
     public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId)
     {
@@ -45,6 +46,28 @@ internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId)
             },
             cancellationToken);
     }
+
+    public AttachableVolume? Identify(PersistentVolume volume)
+    {
+        ArgumentNullException.ThrowIfNull(volume);
+        return volume.Spec.Csi is not { Driver: SimulatedCloud.VolumeDriver } csi ? null
+            : csi.VolumeHandle.Length > 0 ? new AttachableVolume(csi.VolumeHandle)
+            : throw new DriverException(DriverErrorKind.InvalidConfiguration, $"PersistentVolume {volume.Metadata.Name} has no volume handle.");
+    }
+
+    public Task<AttachedDevice> AttachAsync(string instanceId, AttachableVolume volume, bool readOnly, CancellationToken cancellationToken) => CallAsync(
+        MakeCall(CloudAction.Attach) with { InstanceIds = [instanceId], VolumeId = volume.Id },
+        () => cloud.Disks.Attach(controllerId, instanceId, volume.Id),
+        cancellationToken);
+
+    public Task DetachAsync(string instanceId, AttachableVolume volume, CancellationToken cancellationToken) => CallAsync(
+        MakeCall(CloudAction.Detach) with { InstanceIds = [instanceId], VolumeId = volume.Id },
+        () =>
+        {
+            cloud.Disks.Detach(controllerId, instanceId, volume.Id);
+            return true;
+        },
+        cancellationToken);
 
     private CloudCall MakeCall(CloudAction action) => new(action, controllerId, cloud.Clock.GetUtcNow(), null, []);
 

@@ -26,6 +26,7 @@ public sealed class ServiceModelTests : IDisposable
         ["DescribeRouteTables"] = DescribeRouteTablesResponse.Read,
         ["DescribeSecurityGroups"] = DescribeSecurityGroupsResponse.Read,
         ["CreateSecurityGroup"] = CreateSecurityGroupResponse.Read,
+        ["DescribeVolumes"] = DescribeVolumesResponse.Read,
     };
 
     public void Dispose()
@@ -42,8 +43,9 @@ public sealed class ServiceModelTests : IDisposable
         var model = ServiceModel.Read();
         Assert.Equal(
             [
-                "AuthorizeSecurityGroupIngress", "CreateSecurityGroup", "DescribeImages", "DescribeInstanceTypeOfferings", "DescribeInstanceTypes", "DescribeInstances",
-                "DescribeRouteTables", "DescribeSecurityGroups", "DescribeSpotPriceHistory", "DescribeSubnets", "DescribeVpcs", "RevokeSecurityGroupIngress",
+                "AttachVolume", "AuthorizeSecurityGroupIngress", "CreateSecurityGroup", "DescribeImages", "DescribeInstanceTypeOfferings", "DescribeInstanceTypes", "DescribeInstances",
+                "DescribeRouteTables", "DescribeSecurityGroups", "DescribeSpotPriceHistory", "DescribeSubnets", "DescribeVolumes", "DescribeVpcs", "DetachVolume",
+                "RevokeSecurityGroupIngress",
                 "RunInstances", "TerminateInstances",
             ],
             Ec2Calls().Select(call => call.Action).Distinct().Order(StringComparer.Ordinal));
@@ -51,6 +53,26 @@ public sealed class ServiceModelTests : IDisposable
         {
             Assert.Equal("2016-11-15", call["Version"]);
             Assert.Empty(model.Check(call));
+        });
+    }
+
+    [ServiceModelTheory]
+    [InlineData("ecr-2015-09-21", 1)]
+    [InlineData("pricing-2017-10-15", 2)]
+    [InlineData("ssm-2014-11-06", 1)]
+    public async Task AllThatTheDriverAsks_InJson_IsAsTheServiceWantsIt(string service, int atLeast)
+    {
+        await EveryCall.MakeAsync(_aws, _limit.Token);
+
+        var model = ServiceModel.Read(service);
+        var name = model.Names.Service.Length > 0 ? model.Names.Service : service.Split('-')[0];
+        var calls = _aws.Calls.Where(call => call.Scope.Service == name).ToList();
+        Assert.True(calls.Count >= atLeast, $"{calls.Count} calls of {service}");
+        Assert.All(calls, call =>
+        {
+            Assert.Equal($"{model.Names.TargetPrefix}.{call.Action}", call.Target);
+            Assert.Equal($"{model.Names.EndpointPrefix}.{call.Scope.Region}.amazonaws.com", call.Address!.Host);
+            Assert.Empty(model.CheckJson(call));
         });
     }
 
@@ -95,7 +117,7 @@ public sealed class ServiceModelTests : IDisposable
             property => Assert.True(property.GetValue(answer) is null or System.Collections.ICollection { Count: 0 } or Reservation { Instances.Count: 0 }, property.Name));
     }
 
-    private IEnumerable<Ec2Call> Ec2Calls() => _aws.Calls.Where(call => call["Version"] is not null);
+    private IEnumerable<Ec2Call> Ec2Calls() => _aws.Calls.Where(call => call.Scope.Service == "ec2");
 
     private static XElement Parse(string xml)
     {

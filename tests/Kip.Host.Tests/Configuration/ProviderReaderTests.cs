@@ -217,16 +217,9 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData("clowd: {}\n", "2: unknown field \"clowd\" (did you mean \"cloud\"?)")]
     [InlineData("cells: {healthcheck: {status: {helthyTimeout: 3}}}\n", "2: unknown field \"cells.healthcheck.status.helthyTimeout\" (did you mean \"healthyTimeout\"?)")]
     [InlineData("cells:\n  statusInterval: 7\n", "3: cells.statusInterval has no effect: cells tell at once what happens on them, nothing is asked for at intervals")]
+    [InlineData("cells: {useCloudParameterStore: true}\n", "2: cells.useCloudParameterStore has no effect: cells make their keys themselves, and all else fits into user data")]
     [InlineData("kubelet: {memory: 1Gi}\n", "2: kubelet.memory is deprecated: write kubelet.capacity.memory")]
     public async Task Read_WithoutEffect_IsSaid(string yaml, string warning) => Assert.Equal([warning], Warnings(await ReadAsync(Local + yaml)));
-
-    [Fact]
-    public async Task Read_ParameterStoreWithoutAws_IsSaid()
-    {
-        var configuration = await ReadAsync("cloud: {gce: {}}\ncells: {defaultInstanceType: a, useCloudParameterStore: true}\n");
-
-        Assert.Equal(["2: cells.useCloudParameterStore has no effect: only AWS has a parameter store"], Warnings(configuration));
-    }
 
     [Fact]
     public async Task Read_Json_IsTakenToo()
