@@ -96,8 +96,8 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
             .Where(static image => image.State is null or "available")
             .OrderByDescending(static image => image.CreationDate, StringComparer.Ordinal)
             .ThenBy(static image => image.ImageId, StringComparer.Ordinal)
+            .DistinctBy(static image => Architecture(image))
             .Select(Remember)
-            .DistinctBy(static image => image.Architecture)
             .OrderBy(static image => image.Architecture ?? "other", StringComparer.Ordinal)
             .ToList();
         return newest.Count == 0 ? throw NotFound($"no image in {options.Region} matches {reference}") : [.. newest.Select(static image => image.Id)];
@@ -142,8 +142,10 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
         var root = image.RootDeviceName
             ?? throw new DriverException(DriverErrorKind.InvalidConfiguration, $"the image {id} has no root device on EBS: use one that has");
         var disk = image.BlockDeviceMappings.Find(mapping => mapping.DeviceName == root)?.Ebs?.VolumeSize ?? 0;
-        return _images.GetOrAdd(id, new CellImage(id, root, disk, AwsCatalog.Architecture([image.Architecture ?? ""])));
+        return _images.GetOrAdd(id, new CellImage(id, root, disk, Architecture(image)));
     }
+
+    private static string? Architecture(Image image) => AwsCatalog.Architecture([image.Architecture ?? ""]);
 
     private static DriverException NotFound(string message) => new(DriverErrorKind.NotFound, message);
 }
