@@ -71,9 +71,8 @@ public sealed class AwsLaunchTests : IDisposable
         var call = await LaunchAsync(null, FakeAws.MakeOptions() with { CapacityReservation = reservation }, capacityType);
 
         const string Target = "CapacityReservationSpecification.CapacityReservationTarget.";
-        Assert.Equal(
-            member is null ? [] : [(Target + member, reservation)],
-            call.Parameters.Where(parameter => parameter.Key.StartsWith(Target, StringComparison.Ordinal)).Select(parameter => (parameter.Key, parameter.Value)));
+        List<(string, string)> expected = member is null ? [] : [(Target + member, reservation)];
+        Assert.Equal(expected, call.Parameters.Where(parameter => parameter.Key.StartsWith(Target, StringComparison.Ordinal)).Select(parameter => (parameter.Key, parameter.Value)));
     }
 
     private static IEnumerable<string> Groups(Ec2Call call) => call.Parameters

@@ -52,8 +52,11 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
                 : null);
         var cache = Path.Combine(Kip.Folder, ".aws", "sso", "cache");
         Directory.CreateDirectory(cache);
+#pragma warning disable CA5350 // AWS's tools name the file so.
+        var name = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes("work")));
+#pragma warning restore CA5350
         await File.WriteAllTextAsync(
-            Path.Combine(cache, Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes("work"))) + ".json"),
+            Path.Combine(cache, $"{name}.json"),
             """{"startUrl":"https://work.example.com/start","region":"us-east-1","accessToken":"the login's token","expiresAt":"2099-01-01T00:00:00Z"}""");
         await File.WriteAllTextAsync(Path.Combine(Kip.Folder, ".aws", "config"), """
             [sso-session work]
@@ -176,7 +179,7 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
         {
             while (true)
             {
-                var address = $"http://127.0.0.1:{Random.Shared.Next(20_000, 32_000)}/";
+                var address = $"http://127.0.0.1:{RandomNumberGenerator.GetInt32(20_000, 32_000)}/";
                 try
                 {
                     _listener.Prefixes.Clear();

@@ -161,7 +161,7 @@ internal sealed class MotoMachines : IAsyncDisposable
         var machine = await _driver.LaunchAsync(
             new LaunchRequest
             {
-                LaunchToken = Convert.ToHexStringLower(MD5.HashData(Encoding.ASCII.GetBytes(id))),
+                LaunchToken = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(id)))[..32],
                 InstanceType = type.Name,
                 Zone = type.Offerings[0].Zone,
                 ImageId = "local",
