@@ -127,7 +127,7 @@ public sealed class FaultTests(MotoServer server) : IDisposable
         _moto.Spoil("RunInstances", 1, async (cancellationToken, _) =>
         {
             await stop.CancelAsync();
-            await Task.Delay(Timeout.Infinite, TimeProvider.System, cancellationToken);
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
             throw new InvalidOperationException("it waited for ever");
         });
 
