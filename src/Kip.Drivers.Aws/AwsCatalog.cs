@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Amazon.EC2.Model;
 using Kip.Sizing;
@@ -15,6 +16,8 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
     // What the device plugins of the makers call them.
     private static readonly Dictionary<string, string> GpuResources = new(StringComparer.OrdinalIgnoreCase) { ["NVIDIA"] = "nvidia.com/gpu", ["AMD"] = "amd.com/gpu" };
 
+    private readonly ConcurrentDictionary<string, string> _architectures = new(StringComparer.Ordinal);
+
     /// <summary>The largest gp3 volume.</summary>
     public const long MaxDiskBytes = 16L << 40;
 
@@ -30,7 +33,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
         var prices = ReadSpotPricesAsync(cancellationToken);
         await Task.WhenAll(types, offerings, prices).ConfigureAwait(false);
         var live = await onDemand.GetAsync(cancellationToken).ConfigureAwait(false);
-        return new InstanceCatalog(
+        var catalog = new InstanceCatalog(
             options.Region,
             Map(
                 await types.ConfigureAwait(false),
@@ -39,6 +42,28 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
                 zones,
                 options.PriceList?.Types.ToDictionary(static type => type.Name, StringComparer.Ordinal) ?? [],
                 live is null ? null : name => live.PerHour.TryGetValue(name, out var price) ? (price, live.BasisAt(timeProvider.GetUtcNow())) : null));
+        foreach (var type in catalog.Types)
+        {
+            _architectures[type.Name] = type.Architecture;
+        }
+
+        return catalog;
+    }
+
+    /// <summary>The architecture of a type that was read, as Kubernetes writes it; null for one that was not.</summary>
+    public string? FindArchitecture(string instanceType) => _architectures.GetValueOrDefault(instanceType);
+
+    /// <summary>The architecture of a type, for which EC2 is asked if need be; null for one that no cell has.</summary>
+    /// <exception cref="DriverException">It cannot be read.</exception>
+    public async Task<string?> ReadArchitectureAsync(string instanceType, CancellationToken cancellationToken)
+    {
+        if (FindArchitecture(instanceType) is { } known)
+        {
+            return known;
+        }
+
+        var found = await ReadTypesAsync(cancellationToken, new Filter("instance-type", instanceType)).ConfigureAwait(false);
+        return found.Count > 0 && Architecture(found[0].ProcessorInfo?.SupportedArchitectures) is { } architecture ? _architectures[instanceType] = architecture : null;
     }
 
     internal static IReadOnlyList<InstanceType> Map(
@@ -75,7 +100,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
         InstanceTypeInfo info, ILookup<string, string> offered, Dictionary<(string, string), decimal> spotPrices, InstanceType? known, (decimal, PriceBasis)? live)
     {
         if (info is not { InstanceType: { } name, VCpuInfo.DefaultVCpus: > 0 and var processors, MemoryInfo.SizeInMiB: > 0 and var memory } ||
-            Architecture(info) is not { } architecture ||
+            Architecture(info.ProcessorInfo?.SupportedArchitectures) is not { } architecture ||
             !info.SupportedRootDeviceTypes.Contains("ebs") ||
             (info.SupportedVirtualizationTypes.Count > 0 && !info.SupportedVirtualizationTypes.Contains("hvm")))
         {
@@ -145,15 +170,16 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
         }
     }
 
-    private static string? Architecture(InstanceTypeInfo info) =>
-        info.ProcessorInfo?.SupportedArchitectures is not { } architectures ? null
+    /// <summary>The architecture as Kubernetes writes it, of those that EC2 names; null when cells cannot have any of them.</summary>
+    public static string? Architecture(List<string>? architectures) =>
+        architectures is null ? null
         : architectures.Contains("x86_64") ? "amd64"
         : architectures.Contains("arm64") ? "arm64"
         : null;
 
-    private Task<List<InstanceTypeInfo>> ReadTypesAsync(CancellationToken cancellationToken) => AwsCalls.PageAsync(
+    private Task<List<InstanceTypeInfo>> ReadTypesAsync(CancellationToken cancellationToken, params List<Filter> filters) => AwsCalls.PageAsync(
         "read the instance types",
-        new DescribeInstanceTypesRequest { MaxResults = TypesOnOnePage },
+        new DescribeInstanceTypesRequest { MaxResults = TypesOnOnePage, Filters = filters },
         calls.Ec2.DescribeInstanceTypesAsync,
         static response => (response.InstanceTypes, response.NextToken),
         cancellationToken);

@@ -76,7 +76,7 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
     private async Task<(CellImage Value, string Detail)> FindImageAsync(CancellationToken cancellationToken)
     {
         var id = await images.ResolveAsync("", cancellationToken).ConfigureAwait(false);
-        var image = await images.GetAsync(id, cancellationToken).ConfigureAwait(false);
+        var image = await images.GetAsync(id.Split(',')[0], cancellationToken).ConfigureAwait(false);
         return (image, $"{id}, {options.Image}");
     }
 

@@ -47,6 +47,7 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
             ListInterval = TimeSpan.FromSeconds(2),
             ListDelay = TimeSpan.FromMinutes(1),
             InterruptionNotices = new Uri("http://169.254.169.254"),
+            HasDedicatedHosts = true,
             Limits = options.CallLimits,
         };
         _calls = new AwsCalls(options, makeHandler);
@@ -97,7 +98,7 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
                 $"cells have no subnet in the zone {request.Zone} of {network.VpcId}; there are subnets in {string.Join(", ", network.Subnets.Keys.Order(StringComparer.Ordinal))}");
         }
 
-        var image = await _images.GetAsync(request.ImageId, cancellationToken).ConfigureAwait(false);
+        var image = await _images.ChooseAsync(request.ImageId, request.InstanceType, _catalog, cancellationToken).ConfigureAwait(false);
         var launched = await RunAsync(AwsLaunch.MakeRequest(request, _options, network, subnet, image), request, cancellationToken).ConfigureAwait(false);
         _own.Add(launched.Id);
         LogLaunched(launched.Id, launched.InstanceType, launched.Zone, subnet.Id, launched.Address);
@@ -200,6 +201,25 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
         Demand(
             request.Tags.TryGetValue(InstanceTags.ControllerId, out var owner) && owner == _options.ControllerId,
             $"the tag {InstanceTags.ControllerId} has to be this controller's, {_options.ControllerId}");
+        if (request.Options is { } pod)
+        {
+            Validate(pod);
+        }
+    }
+
+    private void Validate(LaunchOptions pod)
+    {
+        Demand(
+            pod.SecurityGroups.Count <= MaxExtraGroups,
+            $"the pod names {pod.SecurityGroups.Count} security groups; a network interface takes {MaxExtraGroups} besides Kip's own: name fewer");
+        foreach (var group in pod.SecurityGroups)
+        {
+            Demand(group.StartsWith("sg-", StringComparison.Ordinal), $"the pod's security group \"{group}\" is not an id, such as sg-0123456789abcdef0");
+        }
+
+        Demand(
+            pod.PrivateAddressOnly != true || !_options.ConnectToPublicAddress,
+            "the pod wants no public address, but by that the controller reaches its cells: run the controller inside of the network, or let the pod have one");
     }
 
     private async Task<Instance> RunAsync(RunInstancesRequest run, LaunchRequest request, CancellationToken cancellationToken)
@@ -222,6 +242,12 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
         }
         catch (DriverException error) when (AwsErrors.CodeOf(error) is AwsErrors.GroupNotFound or AwsErrors.SubnetNotFound)
         {
+            if (request.Options is { SecurityGroups: { Count: > 0 } groups })
+            {
+                var network = await _network.GetAsync(cancellationToken).ConfigureAwait(false);
+                await new AwsSecurityGroup(_calls, _options).CheckAsync(network.VpcId, groups, "check the pod's security groups", cancellationToken).ConfigureAwait(false);
+            }
+
             // All of it was there when the network was read: it is new and not known everywhere yet, or somebody has deleted it.
             _network.Forget();
             throw new DriverException(DriverErrorKind.Transient, error.Message, error);

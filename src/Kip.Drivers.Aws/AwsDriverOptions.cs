@@ -48,13 +48,20 @@ public sealed record AwsDriverOptions
     /// <summary>
     /// The image of cells when none is named: an id (<c>ami-…</c>), the path of a public parameter of Systems Manager (<c>/aws/service/…</c>),
     /// the name of an own image, which may have <c>*</c> in it, or the Go Kip's <c>bootImageSpec</c> in one line
-    /// (<c>owners=136693071363; filters=name=debian-12-* architecture=x86_64</c>); of several images the newest is taken. Default is
-    /// Debian 12, on which cells install what they need as they boot.
+    /// (<c>owners=136693071363; filters=name=debian-12-* architecture=x86_64</c>); of several images the newest is taken, one for each
+    /// architecture. <c>{arch}</c> in the path of a parameter stands for <c>amd64</c> and <c>arm64</c>. Default is Debian 12 for amd64, on which
+    /// cells install what they need as they boot.
     /// </summary>
     public string Image { get; init; } = "/aws/service/debian/release/12/latest/amd64";
 
     /// <summary>Instance profile of every cell, by name or ARN; null for none. The controller must be allowed to pass its role.</summary>
     public string? InstanceProfile { get; init; }
+
+    /// <summary>
+    /// Where cells on demand are put first of all: the id of a capacity reservation (<c>cr-…</c>), or the ARN of a resource group of such. Null
+    /// for what EC2 does by itself, which is to use the account's open reservations.
+    /// </summary>
+    public string? CapacityReservation { get; init; }
 
     /// <summary>Key that root disks are encrypted with; null for the account's default key of EBS.</summary>
     public string? KmsKeyId { get; init; }

@@ -33,6 +33,9 @@ internal static partial class AwsErrors
     /// <summary>The call was only tried, and would have been allowed.</summary>
     public const string DryRunOperation = "DryRunOperation";
 
+    private static readonly string[] CredentialSources =
+        ["AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"];
+
     private const string RaiseQuota = "raise the quota in the console under Service Quotas > Amazon EC2, or use another type or region";
 
     // AWS's documentation of EC2's error codes, "Error codes for the Amazon EC2 API"; null where AWS's own words say it best.
@@ -40,7 +43,7 @@ internal static partial class AwsErrors
     {
         ["InsufficientInstanceCapacity"] = (DriverErrorKind.OutOfCapacity, "EC2 has no such machine free in this zone now"),
         ["InsufficientCapacity"] = (DriverErrorKind.OutOfCapacity, "EC2 has no such machine free in this zone now"),
-        ["InsufficientHostCapacity"] = (DriverErrorKind.OutOfCapacity, "no dedicated host has room for it"),
+        ["InsufficientHostCapacity"] = (DriverErrorKind.OutOfCapacity, "no dedicated host of the account has room for it in this zone: allocate one with auto-placement for the type (aws ec2 allocate-hosts)"),
         ["InsufficientReservedInstanceCapacity"] = (DriverErrorKind.OutOfCapacity, null),
         ["ReservationCapacityExceeded"] = (DriverErrorKind.OutOfCapacity, "the capacity reservation is used up"),
         ["SpotMaxPriceTooLow"] = (DriverErrorKind.OutOfCapacity, "the spot price is above the highest price that is to be paid"),
@@ -128,11 +131,11 @@ internal static partial class AwsErrors
             AmazonUnmarshallingException => (DriverErrorKind.Transient, $"the answer cannot be read: {Innermost(exception)}"),
             AmazonServiceException service => Explain(service, permission),
             AmazonClientException when IsWithoutCredentials(exception) =>
-                (DriverErrorKind.Unauthorized, "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run Kip with a role"),
+                (DriverErrorKind.Unauthorized, ExplainMissingCredentials(exception.Message)),
             XmlException or JsonException => (DriverErrorKind.Transient, $"the answer cannot be read: {exception.Message}"),
             OperationCanceledException or TimeoutException => (DriverErrorKind.Transient, "there was no answer in time"),
-            HttpRequestException => (DriverErrorKind.Transient, exception.Message),
-            { InnerException: HttpRequestException http } => (DriverErrorKind.Transient, http.Message),
+            HttpRequestException http => (DriverErrorKind.Transient, Explain(http)),
+            { InnerException: HttpRequestException http } => (DriverErrorKind.Transient, Explain(http)),
             _ => (DriverErrorKind.Transient, Innermost(exception)),
         };
         return new DriverException(kind, $"cannot {purpose}: {reason}", exception);
@@ -159,6 +162,16 @@ internal static partial class AwsErrors
         return (kind, code.Length == 0 ? error.Message : $"{error.Message} ({code})");
     }
 
+    // A source that is configured and fails is passed over by AWSSDK.Core like one that is not there; only its message tells.
+    private static string ExplainMissingCredentials(string message) =>
+        Array.Find(CredentialSources, static name => Environment.GetEnvironmentVariable(name) is { Length: > 0 }) is { } source
+            ? $"no credentials can be had by {source}: {WhiteSpace().Replace(message, " ").Trim()}"
+            : "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run Kip with a role";
+
+    private static string Explain(HttpRequestException error) => error.HttpRequestError == HttpRequestError.NameResolutionError
+        ? $"{error.Message}: check that there is such a region, and that this machine resolves names"
+        : error.Message;
+
     private static string ExplainDenial(string message, string permission, string code)
     {
         var named = DeniedAction().Match(message);
@@ -167,7 +180,10 @@ internal static partial class AwsErrors
         var policy = message.Contains("explicit deny", StringComparison.OrdinalIgnoreCase)
             ? "a policy denies it explicitly: remove that statement"
             : "add it to the controller's policy";
-        return $"the credentials do not allow {action}{resource}: {policy} ({code})";
+        var details = !named.Success && message.Contains("Encoded authorization failure message", StringComparison.OrdinalIgnoreCase)
+            ? "; what exactly is denied says aws sts decode-authorization-message"
+            : "";
+        return $"the credentials do not allow {action}{resource}: {policy}{details} ({code})";
     }
 
     private static bool IsWithoutCredentials(Exception exception) =>
@@ -182,6 +198,9 @@ internal static partial class AwsErrors
 
         return exception.Message;
     }
+
+    [GeneratedRegex(@"\s+", RegexOptions.CultureInvariant)]
+    private static partial Regex WhiteSpace();
 
     [GeneratedRegex(@"not authorized to perform:? (?<action>[a-z0-9-]+:[A-Za-z]+)(?: on resource:? (?<resource>\S+))?", RegexOptions.CultureInvariant)]
     private static partial Regex DeniedAction();

@@ -9,17 +9,21 @@ namespace Kip.Drivers.Aws;
 /// <param name="Id">Its id.</param>
 /// <param name="RootDeviceName">What its root disk is called, for example <c>/dev/xvda</c>.</param>
 /// <param name="DiskGib">Size of its root disk in GiB: that of a cell cannot be less.</param>
-internal sealed record CellImage(string Id, string RootDeviceName, int DiskGib);
+/// <param name="Architecture">As Kubernetes writes it; null for one that no cell has.</param>
+internal sealed record CellImage(string Id, string RootDeviceName, int DiskGib, string? Architecture);
 
 /// <summary>Finds images. What a reference meant is kept for some minutes, since every launch asks; what an image is never changes.</summary>
 internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimeProvider timeProvider)
 {
+    private const char Separator = ',';
+    private const string AnyArchitecture = "{arch}";
+    private static readonly string[] Architectures = ["amd64", "arm64"];
     private static readonly TimeSpan Lifetime = TimeSpan.FromMinutes(5);
 
     private readonly ConcurrentDictionary<string, (string Id, long ReadAt)> _resolved = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, CellImage> _images = new(StringComparer.Ordinal);
 
-    /// <summary>The id that a reference means now.</summary>
+    /// <summary>The ids that a reference means now, one for each architecture, separated by commas.</summary>
     /// <exception cref="DriverException">There is no such image, or the reference cannot be read.</exception>
     public async Task<string> ResolveAsync(string reference, CancellationToken cancellationToken)
     {
@@ -29,9 +33,35 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
             return known.Id;
         }
 
-        var id = await FindAsync(reference, cancellationToken).ConfigureAwait(false);
-        _resolved[reference] = (id, timeProvider.GetTimestamp());
-        return id;
+        var ids = string.Join(Separator, await FindAsync(reference, cancellationToken).ConfigureAwait(false));
+        _resolved[reference] = (ids, timeProvider.GetTimestamp());
+        return ids;
+    }
+
+    /// <summary>The image of those that a type of instances can boot.</summary>
+    /// <param name="ids">From <see cref="ResolveAsync"/>.</param>
+    /// <param name="instanceType">The type.</param>
+    /// <param name="catalog">Knows its architecture.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="DriverException">There is no such image, or none for the type.</exception>
+    public async Task<CellImage> ChooseAsync(string ids, string instanceType, AwsCatalog catalog, CancellationToken cancellationToken)
+    {
+        List<CellImage> images = [];
+        foreach (var id in ids.Split(Separator))
+        {
+            images.Add(await GetAsync(id, cancellationToken).ConfigureAwait(false));
+        }
+
+        // Of one image EC2 says itself that it does not suit a type that was not read yet.
+        var wanted = images.Count > 1
+            ? await catalog.ReadArchitectureAsync(instanceType, cancellationToken).ConfigureAwait(false)
+            : catalog.FindArchitecture(instanceType);
+        return wanted is null
+            ? images[0]
+            : images.Find(image => image.Architecture == wanted) ?? throw new DriverException(
+                DriverErrorKind.InvalidConfiguration,
+                $"a {instanceType} is {wanted}, and the image {ids} is for {string.Join(", ", images.Select(static image => image.Architecture ?? "another architecture"))}: "
+                + $"configure an image for {wanted} too, for example by {AnyArchitecture} in a parameter's path, or let the pod ask for kubernetes.io/arch={images[0].Architecture}");
     }
 
     /// <summary>What a launch must know of an image.</summary>
@@ -47,21 +77,18 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
         return found.Count > 0 ? Remember(found[0]) : throw NotFound($"there is no image {id} in {options.Region}, or it is not shared with this account");
     }
 
-    private async Task<string> FindAsync(string reference, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<string>> FindAsync(string reference, CancellationToken cancellationToken)
     {
         if (reference.StartsWith("ami-", StringComparison.Ordinal))
         {
-            return (await GetAsync(reference, cancellationToken).ConfigureAwait(false)).Id;
+            return [(await GetAsync(reference, cancellationToken).ConfigureAwait(false)).Id];
         }
 
         if (reference.StartsWith('/'))
         {
-            var parameter = await AwsCalls.CallAsync(
-                "ssm:GetParameter",
-                $"find the image that the parameter {reference} names",
-                token => calls.Ssm.GetParameterAsync(new GetParameterRequest { Name = reference }, token),
-                cancellationToken).ConfigureAwait(false);
-            return parameter.Parameter?.Value is { Length: > 0 } id ? id : throw NotFound($"the parameter {reference} is empty");
+            return reference.Contains(AnyArchitecture, StringComparison.Ordinal)
+                ? await ReadParametersAsync(reference, cancellationToken).ConfigureAwait(false)
+                : [await ReadParameterAsync(reference, cancellationToken).ConfigureAwait(false)];
         }
 
         var found = await DescribeAsync($"look for the image {reference}", ImageQuery.Parse(reference), cancellationToken).ConfigureAwait(false);
@@ -69,8 +96,41 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
             .Where(static image => image.State is null or "available")
             .OrderByDescending(static image => image.CreationDate, StringComparer.Ordinal)
             .ThenBy(static image => image.ImageId, StringComparer.Ordinal)
-            .FirstOrDefault();
-        return newest is null ? throw NotFound($"no image in {options.Region} matches {reference}") : Remember(newest).Id;
+            .DistinctBy(static image => Architecture(image))
+            .Select(Remember)
+            .OrderBy(static image => image.Architecture ?? "other", StringComparer.Ordinal)
+            .ToList();
+        return newest.Count == 0 ? throw NotFound($"no image in {options.Region} matches {reference}") : [.. newest.Select(static image => image.Id)];
+    }
+
+    private async Task<string> ReadParameterAsync(string path, CancellationToken cancellationToken)
+    {
+        var parameter = await AwsCalls.CallAsync(
+            "ssm:GetParameter",
+            $"find the image that the parameter {path} names",
+            token => calls.Ssm.GetParameterAsync(new GetParameterRequest { Name = path }, token),
+            cancellationToken).ConfigureAwait(false);
+        return parameter.Parameter?.Value is { Length: > 0 } id ? id : throw NotFound($"the parameter {path} is empty");
+    }
+
+    /// <summary>The images of all architectures that there are parameters for.</summary>
+    private async Task<IReadOnlyList<string>> ReadParametersAsync(string path, CancellationToken cancellationToken)
+    {
+        List<string> ids = [];
+        DriverException? missing = null;
+        foreach (var architecture in Architectures)
+        {
+            try
+            {
+                ids.Add(await ReadParameterAsync(path.Replace(AnyArchitecture, architecture, StringComparison.Ordinal), cancellationToken).ConfigureAwait(false));
+            }
+            catch (DriverException error) when (error.Kind == DriverErrorKind.NotFound)
+            {
+                missing = error;
+            }
+        }
+
+        return ids.Count > 0 ? ids : throw missing!;
     }
 
     private Task<List<Image>> DescribeAsync(string purpose, DescribeImagesRequest request, CancellationToken cancellationToken) =>
@@ -82,8 +142,10 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
         var root = image.RootDeviceName
             ?? throw new DriverException(DriverErrorKind.InvalidConfiguration, $"the image {id} has no root device on EBS: use one that has");
         var disk = image.BlockDeviceMappings.Find(mapping => mapping.DeviceName == root)?.Ebs?.VolumeSize ?? 0;
-        return _images.GetOrAdd(id, new CellImage(id, root, disk));
+        return _images.GetOrAdd(id, new CellImage(id, root, disk, Architecture(image)));
     }
+
+    private static string? Architecture(Image image) => AwsCatalog.Architecture([image.Architecture ?? ""]);
 
     private static DriverException NotFound(string message) => new(DriverErrorKind.NotFound, message);
 }

@@ -4,12 +4,12 @@ namespace Kip.Drivers.Aws;
 
 /// <summary>
 /// What a launch asks of EC2, and nothing else: the same request for the same cell, since EC2 compares what comes with one client token.
-/// By <c>RunInstances</c> and not by <c>CreateFleet</c>, which takes user data only from a launch template: as every cell's is its own,
-/// that would be three calls for each cell instead of one, and the answer would be without addresses.
+/// By <c>RunInstances</c>; docs/aws.md says in numbers why not by <c>CreateFleet</c>.
 /// </summary>
 internal static class AwsLaunch
 {
     private const long Gib = 1L << 30;
+    private const string ResourceGroups = "resource-groups";
 
     // The interface, the disk and, at the spot market, the request are things of their own: without tags nobody would know whose they are.
     private static readonly string[] Tagged = ["instance", "volume", "network-interface"];
@@ -53,8 +53,8 @@ internal static class AwsLaunch
                 {
                     DeviceIndex = 0,
                     SubnetId = subnet.Id,
-                    Groups = [.. network.SecurityGroupIds],
-                    AssociatePublicIpAddress = options.AssignPublicAddress ?? subnet.IsPublic,
+                    Groups = [.. Groups(request.Options, network)],
+                    AssociatePublicIpAddress = HasPublicAddress(request.Options, options, subnet),
                     // The pod's.
                     SecondaryPrivateIpAddressCount = 1,
                     DeleteOnTermination = true,
@@ -71,11 +71,31 @@ internal static class AwsLaunch
                     SpotOptions = new SpotMarketOptions { SpotInstanceType = "one-time", InstanceInterruptionBehavior = "terminate" },
                 }
                 : null,
-            IamInstanceProfile = options.InstanceProfile is { } profile
+            IamInstanceProfile = (request.Options?.InstanceProfile ?? options.InstanceProfile) is { } profile
                 ? profile.Contains(':', StringComparison.Ordinal)
                     ? new IamInstanceProfileSpecification { Arn = profile }
                     : new IamInstanceProfileSpecification { Name = profile }
                 : null,
+            // On one of the account's hosts that take what is not meant for a certain one (auto-placement).
+            Placement = request.Options?.DedicatedHost == true ? new Placement { Tenancy = "host" } : null,
+            CapacityReservationSpecification = options.CapacityReservation is { } reservation && request.CapacityType == CapacityType.OnDemand
+                ? new CapacityReservationSpecification { CapacityReservationTarget = Target(reservation) }
+                : null,
         };
     }
+
+    /// <summary>Kip's own group first, then the pod's, or else the configured ones.</summary>
+    public static IEnumerable<string> Groups(LaunchOptions? pod, AwsNetwork network) =>
+        pod is { SecurityGroups.Count: > 0 } ? [network.SecurityGroupIds[0], .. pod.SecurityGroups] : network.SecurityGroupIds;
+
+    private static bool HasPublicAddress(LaunchOptions? pod, AwsDriverOptions options, CellSubnet subnet) => pod?.PrivateAddressOnly switch
+    {
+        true => false,
+        false => subnet.IsPublic,
+        null => options.AssignPublicAddress ?? subnet.IsPublic,
+    };
+
+    private static CapacityReservationTarget Target(string reservation) => reservation.Contains(ResourceGroups, StringComparison.Ordinal)
+        ? new CapacityReservationTarget { CapacityReservationResourceGroupArn = reservation }
+        : new CapacityReservationTarget { CapacityReservationId = reservation };
 }

@@ -28,7 +28,7 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
     /// <exception cref="DriverException">One of the configuration is not there, or the name is somebody else's.</exception>
     public async Task<SecurityGroup?> FindAsync(string vpcId, CancellationToken cancellationToken)
     {
-        await CheckExtraGroupsAsync(vpcId, cancellationToken).ConfigureAwait(false);
+        await CheckAsync(vpcId, options.ExtraSecurityGroupIds, "check the extra security groups", cancellationToken).ConfigureAwait(false);
         var found = await DescribeAsync(cancellationToken, new Filter("vpc-id", vpcId), new Filter("group-name", Name)).ConfigureAwait(false);
         var group = found.Find(static group => group.GroupId is not null);
         return group is null || group.Tags.Exists(tag => tag.Key == InstanceTags.ControllerId && tag.Value == options.ControllerId)
@@ -54,19 +54,21 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
         ],
     };
 
-    private async Task CheckExtraGroupsAsync(string vpcId, CancellationToken cancellationToken)
+    /// <summary>Looks whether groups that others made are there.</summary>
+    /// <exception cref="DriverException"><see cref="DriverErrorKind.InvalidConfiguration"/>: one is not; the message ends with the remedy.</exception>
+    public async Task CheckAsync(string vpcId, IReadOnlyList<string> ids, string remedy, CancellationToken cancellationToken)
     {
-        if (options.ExtraSecurityGroupIds.Count == 0)
+        if (ids.Count == 0)
         {
             return;
         }
 
-        var found = await DescribeAsync(cancellationToken, new Filter("vpc-id", vpcId), new Filter("group-id", options.ExtraSecurityGroupIds)).ConfigureAwait(false);
-        var missing = options.ExtraSecurityGroupIds.Except(found.Select(static group => group.GroupId)).ToList();
+        var found = await DescribeAsync(cancellationToken, new Filter("vpc-id", vpcId), new Filter("group-id", ids)).ConfigureAwait(false);
+        var missing = ids.Except(found.Select(static group => group.GroupId)).ToList();
         if (missing.Count > 0)
         {
             throw new DriverException(
-                DriverErrorKind.InvalidConfiguration, $"there is no security group {string.Join(", ", missing)} in {vpcId}: check the extra security groups");
+                DriverErrorKind.InvalidConfiguration, $"there is no security group {string.Join(", ", missing)} in {vpcId}: {remedy}");
         }
     }
 

@@ -68,6 +68,23 @@ public sealed class AwsErrorsTests
             Translate("UnauthorizedOperation", "You are not authorized to perform this operation.", 403).Message);
 
     [Fact]
+    public void Translate_DenialWhoseDetailsAreEncoded_SaysHowToReadThem() =>
+        Assert.Equal(
+            "cannot launch a cell: the credentials do not allow ec2:RunInstances: add it to the controller's policy; what exactly is denied says aws sts decode-authorization-message (UnauthorizedOperation)",
+            Translate("UnauthorizedOperation", "You are not authorized to perform this operation. Encoded authorization failure message: AbCdEf", 403).Message);
+
+    [Fact]
+    public void Translate_NoSuchHost_AsksForTheRegion()
+    {
+        var error = AwsErrors.Translate(
+            new HttpRequestException(HttpRequestError.NameResolutionError, "Name or service not known (ec2.us-east-9.amazonaws.com:443)"), "ec2:RunInstances", "launch a cell");
+
+        Assert.Equal(
+            (DriverErrorKind.Transient, "cannot launch a cell: Name or service not known (ec2.us-east-9.amazonaws.com:443): check that there is such a region, and that this machine resolves names"),
+            (error.Kind, error.Message));
+    }
+
+    [Fact]
     public void Translate_ExplicitDenial_SaysThatAPolicyDenies() =>
         Assert.Equal(
             "cannot launch a cell: the credentials do not allow ec2:RunInstances on *: a policy denies it explicitly: remove that statement (AccessDenied)",

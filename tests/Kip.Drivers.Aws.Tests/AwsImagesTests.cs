@@ -64,6 +64,45 @@ public sealed class AwsImagesTests : IDisposable
     }
 
     [Fact]
+    public async Task ResolveImage_ImagesOfSeveralArchitectures_IsTheNewestOfEach()
+    {
+        _aws.Answer("DescribeImages", $"<imagesSet>{Image("ami-arm", "2026", architecture: "arm64")}{Image("ami-old", "2024", architecture: "x86_64")}{Image("ami-amd", "2025", architecture: "x86_64")}</imagesSet>");
+        using var driver = _aws.MakeDriver();
+
+        Assert.Equal("ami-amd,ami-arm", await driver.ResolveImageAsync("kip-*", Limit));
+    }
+
+    [Theory]
+    [InlineData("t4g.nano", "ami-arm")]
+    [InlineData("t3.nano", "ami-amd")]
+    public async Task Launch_ParameterForEachArchitecture_BootsTheImageOfTheTypes(string type, string image)
+    {
+        _aws.Answer("GetParameter", call => FakeAws.Json(
+            System.Net.HttpStatusCode.OK, call["Body"]!.Contains("amd64", StringComparison.Ordinal) ? """{"Parameter":{"Value":"ami-amd"}}""" : """{"Parameter":{"Value":"ami-arm"}}"""));
+        _aws.Answer("DescribeImages", call => FakeAws.Xml(
+            System.Net.HttpStatusCode.OK, $"<r><imagesSet>{Image(call["ImageId.1"]!, "2026", architecture: call["ImageId.1"] == "ami-amd" ? "x86_64" : "arm64")}</imagesSet></r>"));
+        _aws.Answer("DescribeInstanceTypes", call => FakeAws.Xml(System.Net.HttpStatusCode.OK, $"<r>{BadInputTests.FakeTypes.Replace("<item>arm64</item>", call.Filter("instance-type") == "t3.nano" ? "<item>i386</item><item>x86_64</item>" : "<item>arm64</item>", StringComparison.Ordinal)}</r>"));
+        using var driver = _aws.MakeDriver(FakeAws.MakeOptions() with { Image = "/kip/{arch}" });
+
+        var ids = await driver.ResolveImageAsync("", Limit);
+        await driver.LaunchAsync(FakeAws.MakeRequest() with { ImageId = ids, InstanceType = type }, Limit);
+
+        Assert.Equal("ami-amd,ami-arm", ids);
+        Assert.Equal(image, _aws.Last("RunInstances")["ImageId"]);
+    }
+
+    [Fact]
+    public async Task ResolveImage_ParameterForOneArchitectureOnly_IsThatImage()
+    {
+        _aws.Answer("GetParameter", call => call["Body"]!.Contains("arm64", StringComparison.Ordinal)
+            ? FakeAws.Json(System.Net.HttpStatusCode.BadRequest, """{"__type":"ParameterNotFound"}""")
+            : FakeAws.Json(System.Net.HttpStatusCode.OK, """{"Parameter":{"Value":"ami-1"}}"""));
+        using var driver = _aws.MakeDriver();
+
+        Assert.Equal("ami-1", await driver.ResolveImageAsync("/kip/{arch}", Limit));
+    }
+
+    [Fact]
     public async Task ResolveImage_NothingMatches_IsNotFound()
     {
         _aws.Answer("DescribeImages", "<imagesSet/>");
@@ -108,6 +147,6 @@ public sealed class AwsImagesTests : IDisposable
         Assert.Contains(problem, error.Message, StringComparison.Ordinal);
     }
 
-    private static string Image(string id, string year, string state = "available") =>
-        $"<item><imageId>{id}</imageId><imageState>{state}</imageState><creationDate>{year}-01-01T00:00:00.000Z</creationDate><rootDeviceName>/dev/sda1</rootDeviceName></item>";
+    private static string Image(string id, string year, string state = "available", string architecture = "x86_64") =>
+        $"<item><imageId>{id}</imageId><imageState>{state}</imageState><creationDate>{year}-01-01T00:00:00.000Z</creationDate><rootDeviceName>/dev/sda1</rootDeviceName><architecture>{architecture}</architecture></item>";
 }

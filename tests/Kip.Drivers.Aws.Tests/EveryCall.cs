@@ -32,12 +32,15 @@ internal static class EveryCall
             ExtraSecurityGroupIds = ["sg-extra"],
             ExtraCidrs = ["10.0.0.0/8"],
             InstanceProfile = "cells",
+            CapacityReservation = "cr-0123456789abcdef0",
             KmsKeyId = "alias/kip",
             Tags = new Dictionary<string, string> { ["Team"] = "blue" },
         });
         await driver.GetCatalogAsync(token);
         await driver.ResolveImageAsync("owners=self; filters=name=a,b state=available; executableUsers=all", token);
         await driver.LaunchAsync(FakeAws.MakeRequest() with { CapacityType = CapacityType.Spot }, token);
+        await driver.LaunchAsync(
+            FakeAws.MakeRequest() with { Options = new LaunchOptions { DedicatedHost = true, SecurityGroups = ["sg-extra"], InstanceProfile = "of-the-pod", PrivateAddressOnly = true } }, token);
         await driver.ListAsync(token);
         aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "running")));
         await driver.GetRegistryLoginAsync("123456789012.dkr.ecr.eu-west-1.amazonaws.com", token);

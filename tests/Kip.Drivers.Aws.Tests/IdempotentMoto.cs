@@ -6,6 +6,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Drivers.Aws.Tests;
 
+/// <summary>What happens to a request, which may be let through, and its answer.</summary>
+internal delegate Task<HttpResponseMessage> Fault(CancellationToken cancellationToken, Func<Task<HttpResponseMessage>> forward);
+
 /// <summary>
 /// What EC2 has and moto lacks: a client token makes one instance, also when the caller of the first request has gone before it was
 /// answered; what was terminated may be terminated again; and there is a price list, if an empty one. All other requests pass as they are, to moto over HTTP.
@@ -16,7 +19,7 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
     private readonly ConcurrentDictionary<string, Lazy<Task<(HttpStatusCode Status, string Body)>>> _launches = new();
     private readonly ConcurrentDictionary<string, bool> _terminated = new();
     private readonly ConcurrentQueue<Ec2Call> _calls = new();
-    private (string Action, int Times) _losing;
+    private (string Action, int Times, Fault Fault) _spoiling;
 
     /// <summary>All requests to EC2 until now.</summary>
     public IReadOnlyCollection<Ec2Call> Calls => _calls;
@@ -34,7 +37,14 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
         new(options with { EndpointUrl = server.Address }, TimeProvider.System, NullLogger<AwsDriver>.Instance, () => new Handler(this));
 
     /// <summary>The answers to the next requests for an action get lost on their way, after they took effect.</summary>
-    public void LoseAnswers(string action, int times) => _losing = (action, times);
+    public void LoseAnswers(string action, int times) => Spoil(action, times, static async (_, forward) =>
+    {
+        (await forward()).Dispose();
+        throw new HttpRequestException("the answer was lost");
+    });
+
+    /// <summary>Something happens to the next requests for an action, or to their answers.</summary>
+    public void Spoil(string action, int times, Fault fault) => _spoiling = (action, times, fault);
 
     public void Dispose() => _wire.Dispose();
 
@@ -52,15 +62,13 @@ internal sealed class IdempotentMoto(MotoServer server) : IDisposable
         }
 
         _calls.Enqueue(call);
-        var response = await AnswerAsync(wire, request, call, cancellationToken);
-        if (_losing is { Times: > 0 } losing && losing.Action == call.Action)
+        if (_spoiling is { Times: > 0 } spoiling && spoiling.Action == call.Action)
         {
-            _losing = losing with { Times = losing.Times - 1 };
-            response.Dispose();
-            throw new HttpRequestException("the answer was lost");
+            _spoiling = spoiling with { Times = spoiling.Times - 1 };
+            return await spoiling.Fault(cancellationToken, () => AnswerAsync(wire, request, call, cancellationToken));
         }
 
-        return response;
+        return await AnswerAsync(wire, request, call, cancellationToken);
     }
 
     private async Task<HttpResponseMessage> AnswerAsync(HttpMessageInvoker wire, HttpRequestMessage request, Ec2Call call, CancellationToken cancellationToken)

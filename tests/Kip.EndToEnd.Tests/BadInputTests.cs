@@ -31,6 +31,17 @@ public sealed class BadInputTests : KipStory
         Assert.DoesNotContain("   at ", run.Errors, StringComparison.Ordinal);
     }
 
+    [KipTheory]
+    [InlineData("aws", "provider.yaml: it has no cloud.aws, which --cloud aws needs")]
+    [InlineData("azure", "Argument 'azure' not recognized. Must be one of:")]
+    public async Task Run_CloudThatCannotBe_IsRefused(string cloud, string message)
+    {
+        var run = await Kip.DoAsync("run", BuiltKip.Sample("hello.yaml"), "--cloud", cloud);
+
+        Assert.NotEqual(0, run.ExitCode);
+        Assert.Contains(message, run.Errors, StringComparison.Ordinal);
+    }
+
     [KipFact]
     public async Task Run_MoreThanAnyTypeHas_SaysWhatWasAskedAndTheLargest()
     {

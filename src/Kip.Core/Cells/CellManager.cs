@@ -232,7 +232,8 @@ public sealed partial class CellManager : IAsyncDisposable
         var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
         var request = ReadRequest(assignment.Pod, catalog);
         var chosen = InstanceSelector.First(request, catalog, _context.Refusals);
-        if (await _standby.TakeAsync(pod, assignment, request, chosen, catalog, cancellationToken).ConfigureAwait(false) is { } taken)
+        // A cell that waits was launched without what this pod asks of its launch.
+        if (request.Options is null && await _standby.TakeAsync(pod, assignment, request, chosen, catalog, cancellationToken).ConfigureAwait(false) is { } taken)
         {
             _byPod[pod.Uid] = taken;
             if (taken.Running.IsCompleted)
@@ -274,6 +275,7 @@ public sealed partial class CellManager : IAsyncDisposable
             CapacityType = chosen.Offering.CapacityType,
             PricePerHour = chosen.PricePerHour,
             DiskBytes = request.DiskBytes,
+            Options = request.Options,
         };
     }
 
@@ -383,7 +385,7 @@ public sealed partial class CellManager : IAsyncDisposable
             throw new CellException("InvalidPod", string.Join("; ", errors));
         }
 
-        if (request.DedicatedHost)
+        if (request.DedicatedHost && !_context.Driver.Description.HasDedicatedHosts)
         {
             // Better no cell than one beside others.
             throw new CellException("Unsupported", $"{PodAnnotations.Prefix}launch-type: dedicated hosts are not to be had from {_context.Driver.Description.Name}");

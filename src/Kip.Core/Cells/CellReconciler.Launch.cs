@@ -107,6 +107,7 @@ internal sealed partial class CellReconciler
                 ImageId = await _context.Driver.ResolveImageAsync(_context.Options.Image, cancellationToken).ConfigureAwait(false),
                 DiskBytes = record.DiskBytes,
                 UserData = boot.ToJson(),
+                Options = record.Options,
                 Tags = Tags(record),
             },
             cancellationToken).ConfigureAwait(false);

@@ -55,6 +55,9 @@ public sealed record CellRecord
     /// <summary>Size of the root disk in bytes.</summary>
     public long DiskBytes { get; init; }
 
+    /// <summary>What else the pod asks of its machine; null for nothing.</summary>
+    public LaunchOptions? Options { get; init; }
+
     /// <summary>The cloud's name for the instance, once a launch was accepted.</summary>
     public string? InstanceId { get; init; }
 

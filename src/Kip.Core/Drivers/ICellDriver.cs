@@ -69,6 +69,9 @@ public sealed record DriverDescription(string Name, string Region, string Contro
     /// </summary>
     public Uri? InterruptionNotices { get; init; }
 
+    /// <summary>Whether <see cref="LaunchOptions.DedicatedHost"/> can be asked for. Default false.</summary>
+    public bool HasDedicatedHosts { get; init; }
+
     /// <summary>How fast the cloud takes calls; null where that is unknown, or fast enough for anything.</summary>
     public CallLimits? Limits { get; init; }
 }

@@ -33,6 +33,9 @@ public sealed record LaunchRequest
     /// </summary>
     public required string UserData { get; init; }
 
+    /// <summary>What else the pod asks of its machine; null for nothing.</summary>
+    public LaunchOptions? Options { get; init; }
+
     /// <summary>Tags to set in the launch call itself on everything it makes.</summary>
     public required IReadOnlyDictionary<string, string> Tags { get; init; }
 }

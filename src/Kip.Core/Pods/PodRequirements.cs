@@ -61,8 +61,20 @@ public static class PodRequirements
             AllowsPreviousGenerations = namesTypes,
             Rules = rules,
             MaxPricePerHour = annotations.MaxPricePerHour,
+            Options = Options(annotations),
         };
     }
+
+    private static LaunchOptions? Options(PodAnnotations annotations) =>
+        annotations is { LaunchType: not CellLaunchType.Dedicated, SecurityGroups.Count: 0, InstanceProfile: null, PrivateIPOnly: null }
+            ? null
+            : new LaunchOptions
+            {
+                DedicatedHost = annotations.LaunchType == CellLaunchType.Dedicated,
+                SecurityGroups = annotations.SecurityGroups,
+                InstanceProfile = annotations.InstanceProfile,
+                PrivateAddressOnly = annotations.PrivateIPOnly,
+            };
 
     private static void CheckAmounts(PodSpec spec, FieldErrors problems)
     {

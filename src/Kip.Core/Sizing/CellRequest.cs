@@ -40,6 +40,9 @@ public sealed record CellRequest
     /// <summary>The most a cell may cost, in dollars per hour: more, or an unknown price, is excluded. Null for no limit.</summary>
     public decimal? MaxPricePerHour { get; init; }
 
+    /// <summary>What else the pod asks of its machine at the launch; null for nothing.</summary>
+    public LaunchOptions? Options { get; init; }
+
     /// <summary>Pod and cell together.</summary>
     public ResourceRequest Total => Pod + Overhead;
 

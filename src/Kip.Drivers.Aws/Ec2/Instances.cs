@@ -118,11 +118,19 @@ internal sealed class InstanceState
     public static InstanceState Read(XElement element) => new() { Name = element.Text("name") };
 }
 
-internal sealed class Placement
+internal sealed class Placement : IQueryStructure
 {
     public string? AvailabilityZone { get; init; }
 
-    public static Placement Read(XElement element) => new() { AvailabilityZone = element.Text("availabilityZone") };
+    public string? Tenancy { get; init; }
+
+    public static Placement Read(XElement element) => new() { AvailabilityZone = element.Text("availabilityZone"), Tenancy = element.Text("tenancy") };
+
+    public void Write(QueryParameters parameters)
+    {
+        parameters.Add("AvailabilityZone", AvailabilityZone);
+        parameters.Add("Tenancy", Tenancy);
+    }
 }
 
 internal sealed class StateReason

@@ -37,6 +37,10 @@ internal sealed class RunInstancesRequest : AmazonEC2Request
 
     public CreditSpecificationRequest? CreditSpecification { get; set; }
 
+    public Placement? Placement { get; set; }
+
+    public CapacityReservationSpecification? CapacityReservationSpecification { get; set; }
+
     protected override void WriteMembers(QueryParameters parameters)
     {
         parameters.Add("ClientToken", ClientToken);
@@ -53,6 +57,8 @@ internal sealed class RunInstancesRequest : AmazonEC2Request
         parameters.Add("InstanceMarketOptions", InstanceMarketOptions);
         parameters.Add("IamInstanceProfile", IamInstanceProfile);
         parameters.Add("CreditSpecification", CreditSpecification);
+        parameters.Add("Placement", Placement);
+        parameters.Add("CapacityReservationSpecification", CapacityReservationSpecification);
     }
 }
 
@@ -198,5 +204,25 @@ internal sealed class IamInstanceProfileSpecification : IQueryStructure
     {
         parameters.Add("Arn", Arn);
         parameters.Add("Name", Name);
+    }
+}
+
+internal sealed class CapacityReservationSpecification : IQueryStructure
+{
+    public CapacityReservationTarget? CapacityReservationTarget { get; set; }
+
+    public void Write(QueryParameters parameters) => parameters.Add("CapacityReservationTarget", CapacityReservationTarget);
+}
+
+internal sealed class CapacityReservationTarget : IQueryStructure
+{
+    public string? CapacityReservationId { get; set; }
+
+    public string? CapacityReservationResourceGroupArn { get; set; }
+
+    public void Write(QueryParameters parameters)
+    {
+        parameters.Add("CapacityReservationId", CapacityReservationId);
+        parameters.Add("CapacityReservationResourceGroupArn", CapacityReservationResourceGroupArn);
     }
 }

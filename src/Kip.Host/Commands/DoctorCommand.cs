@@ -10,20 +10,16 @@ namespace Kip.Host.Commands;
 /// <summary><c>kip doctor</c>: what is there, what is missing, how to mend it. Changes nothing.</summary>
 internal static class DoctorCommand
 {
-    private const string Local = "local";
-    private const string Aws = "aws";
-
     public static Command Create()
     {
         var shared = new SharedOptions();
-        var cloud = new Option<string>("--cloud") { Description = "local for cells on this machine, aws for cells on EC2", DefaultValueFactory = static _ => Local };
-        cloud.AcceptOnlyFromAmong(Local, Aws);
+        var cloud = CloudOption.Create("local for cells on this machine, aws for cells on EC2");
         var command = new Command("doctor", "Check this machine, or a cloud account: what is there, what is missing, what to do about it") { cloud };
         shared.AddTo(command);
         command.SetAction(async (parsed, cancellationToken) =>
         {
             var settings = await HostSettings.LoadAsync(shared.Read(parsed), needsCloud: false, cancellationToken).ConfigureAwait(false);
-            return parsed.GetValue(cloud) == Aws
+            return parsed.GetValue(cloud) == CloudOption.Aws
                 ? Report([.. await CheckAwsAsync(settings.Provider, cancellationToken).ConfigureAwait(false)], "This account can run cells on EC2.")
                 : Report([.. LocalRequirements.Check(settings.LocalOptions("doctor")).Select(static c => (c.Name, c.Ok, c.Detail, c.Remedy))], "This machine can run local cells.");
         });

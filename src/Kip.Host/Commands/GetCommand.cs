@@ -15,18 +15,19 @@ internal static class GetCommand
     public static Command Create()
     {
         var shared = new SharedOptions();
-        var cells = new Command("cells", "List the cells of this machine");
+        var cloud = CloudOption.Create("local for the cells of this machine, aws for those on EC2");
+        var cells = new Command("cells", "List the cells of this machine, or those on EC2 whose records are here") { cloud };
         cells.Aliases.Add("cell");
         shared.AddTo(cells);
-        cells.SetAction((parsed, cancellationToken) => RunAsync(shared.Read(parsed), cancellationToken));
+        cells.SetAction((parsed, cancellationToken) => RunAsync(shared.Read(parsed), parsed.GetRequiredValue(cloud), cancellationToken));
         return new Command("get", "List things") { cells };
     }
 
-    private static async Task<int> RunAsync(SharedOptions.Values flags, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(SharedOptions.Values flags, string cloud, CancellationToken cancellationToken)
     {
-        var settings = await HostSettings.LoadAsync(flags, cancellationToken).ConfigureAwait(false);
+        var settings = await HostSettings.LoadAsync(flags, cloud, cancellationToken).ConfigureAwait(false);
         using var loggers = StandardErrorLogging.Create(flags.Verbose);
-        await using var host = await StandaloneHost.OpenAsync(settings, loggers, cancellationToken).ConfigureAwait(false);
+        await using var host = await StandaloneHost.OpenAsync(settings, ofNode: false, loggers, cancellationToken).ConfigureAwait(false);
         foreach (var line in await host.CollectAsync(cancellationToken).ConfigureAwait(false))
         {
             await Console.Error.WriteLineAsync($"kip: {line}").ConfigureAwait(false);

@@ -21,17 +21,19 @@ internal static class RunCommand
     {
         var shared = new SharedOptions();
         var manifest = new Argument<string>("manifest") { Description = "A v1 Pod in YAML or JSON; - for standard input" };
-        var command = new Command("run", "Run a pod on a cell of its own, show its log, exit with its exit code") { manifest };
+        var cloud = CloudOption.Create("local for a cell on this machine, aws for one on EC2 as cloud.aws of provider.yaml says");
+        var command = new Command("run", "Run a pod on a cell of its own, show its log, exit with its exit code") { manifest, cloud };
         shared.AddTo(command);
-        command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetRequiredValue(manifest), shared.Read(parsed), cancellationToken));
+        command.SetAction((parsed, cancellationToken) =>
+            RunAsync(parsed.GetRequiredValue(manifest), parsed.GetRequiredValue(cloud), shared.Read(parsed), cancellationToken));
         return command;
     }
 
-    private static async Task<int> RunAsync(string path, SharedOptions.Values flags, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(string path, string cloud, SharedOptions.Values flags, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
         var start = time.GetUtcNow();
-        var settings = await HostSettings.LoadAsync(flags, cancellationToken).ConfigureAwait(false);
+        var settings = await HostSettings.LoadAsync(flags, cloud, cancellationToken).ConfigureAwait(false);
         await using var screen = new Screen(time);
         foreach (var warning in settings.Warnings)
         {
@@ -45,6 +47,7 @@ internal static class RunCommand
         await checking.ConfigureAwait(false);
         using var interruption = new Interruption(screen);
         var collecting = host.CollectAsync(cancellationToken);
+        screen.SetActivity("looking for a machine that fits");
         Cell cell;
         try
         {
@@ -83,7 +86,7 @@ internal static class RunCommand
     {
         try
         {
-            return await StandaloneHost.OpenAsync(settings, loggers, cancellationToken).ConfigureAwait(false);
+            return await StandaloneHost.OpenAsync(settings, ofNode: false, loggers, cancellationToken).ConfigureAwait(false);
         }
         catch (HostException)
         {
@@ -95,6 +98,11 @@ internal static class RunCommand
 
     private static void Require(HostSettings settings)
     {
+        if (settings.Provider.Cloud is not LocalConfiguration)
+        {
+            return; // kip doctor --cloud looks; a launch says itself what it lacks
+        }
+
         var missing = LocalRequirements.Check(settings.LocalOptions("run")).Where(static c => !c.Ok).ToList();
         if (missing.Count > 0)
         {

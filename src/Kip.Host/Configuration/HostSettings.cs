@@ -45,15 +45,33 @@ internal sealed record HostSettings(
         Credentials = Credentials,
     };
 
-    /// <summary>The settings of a command that runs cells on this machine, whatever cloud provider.yaml names.</summary>
+    /// <summary>The settings of a command that runs cells without a cluster: in the cloud that it names, whatever provider.yaml does.</summary>
+    /// <param name="flags">The command line.</param>
+    /// <param name="cloud">One of <see cref="CloudOption"/>.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
     /// <exception cref="HostException">A file is missing or wrong; the message says which and where.</exception>
-    public static async Task<HostSettings> LoadAsync(SharedOptions.Values flags, CancellationToken cancellationToken)
+    public static async Task<HostSettings> LoadAsync(SharedOptions.Values flags, string cloud, CancellationToken cancellationToken)
     {
         var settings = await LoadAsync(flags, needsCloud: false, cancellationToken).ConfigureAwait(false);
-        return settings.Provider.Cloud is null or LocalConfiguration
-            ? settings
-            : settings with { Warnings = [.. settings.Warnings, $"{flags.ProviderConfig}: the cloud it names is not used: this command runs cells on this machine"] };
+        return (cloud, settings.Provider.Cloud) switch
+        {
+            (CloudOption.Aws, AwsConfiguration) => settings,
+            (CloudOption.Aws, null) => settings.On(new AwsConfiguration()),
+            (CloudOption.Aws, _) => throw new HostException(ExitCodes.Usage, $"{flags.ProviderConfig}: it has no cloud.aws, which --cloud aws needs"),
+            (_, LocalConfiguration) => settings,
+            (_, null) => settings.On(settings.Local),
+            (_, var other) => settings.On(settings.Local) with
+            {
+                Warnings =
+                [
+                    .. settings.Warnings,
+                    $"{flags.ProviderConfig}: the cloud it names is not used: this command runs cells on this machine{(other is AwsConfiguration ? "; --cloud aws runs them there" : "")}",
+                ],
+            },
+        };
     }
+
+    private HostSettings On(CloudConfiguration cloud) => this with { Provider = Provider with { Cloud = cloud } };
 
     /// <summary>The settings of any command.</summary>
     /// <param name="flags">The command line.</param>

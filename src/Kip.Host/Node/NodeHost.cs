@@ -38,7 +38,7 @@ internal static class NodeHost
             using var client = new KubernetesClient(cluster, settings.ApiBurst is { } burst ? calls with { Burst = burst } : calls, time);
             using var leaseClient = new KubernetesClient(cluster, calls with { RequestsPerSecond = null }, time);
             using var memory = await NodeMemory.OpenAsync(settings, client, cluster.Namespace, time, loggers, cancellationToken).ConfigureAwait(false);
-            using var cloud = NodeCloud.Open(settings, memory.Authority.Id, time, loggers);
+            using var cloud = NodeCloud.Open(settings.Host, settings.InstanceData, memory.Authority.Id, time, loggers);
             var store = await memory.OpenRecordsAsync(cloud, cancellationToken).ConfigureAwait(false);
             var node = Describe(settings, cluster, memory.Identity);
             await using var virtualNode = new VirtualNode(

@@ -1,13 +1,13 @@
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
-using Kip.Drivers.Local;
 using Kip.Host.Configuration;
+using Kip.Host.Node;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Host.Standalone;
 
-/// <summary>Kip without a cluster: local cells, records in SQLite, the authority in a file. One per command.</summary>
+/// <summary>Kip without a cluster: cells on this machine or in a cloud, records in SQLite, the authority in a file. One per command.</summary>
 internal sealed class StandaloneHost : IAsyncDisposable
 {
     private const string RunPrefix = "run";
@@ -15,12 +15,14 @@ internal sealed class StandaloneHost : IAsyncDisposable
     private readonly string _owners;
     private readonly OwnerLock _owner;
     private readonly CertificateAuthority _authority;
+    private readonly NodeCloud _cloud;
 
-    private StandaloneHost(string owners, OwnerLock owner, CertificateAuthority authority, ICellStore store, CellManager manager)
+    private StandaloneHost(string owners, OwnerLock owner, CertificateAuthority authority, NodeCloud cloud, ICellStore store, CellManager manager)
     {
         _owners = owners;
         _owner = owner;
         _authority = authority;
+        _cloud = cloud;
         Store = store;
         Manager = manager;
     }
@@ -29,33 +31,39 @@ internal sealed class StandaloneHost : IAsyncDisposable
 
     public CellManager Manager { get; }
 
-    /// <exception cref="HostException">The state folder cannot be used.</exception>
-    public static async Task<StandaloneHost> OpenAsync(HostSettings settings, ILoggerFactory loggers, CancellationToken cancellationToken)
+    /// <param name="settings">Where it is, and the cloud.</param>
+    /// <param name="ofNode">
+    /// Whether the cells of a node are to be seen. Instances carry the controller id that provider.yaml gives only if a node made them; they
+    /// may be in records that are elsewhere, and what <c>kip run</c> finds in no record it terminates.
+    /// </param>
+    /// <param name="loggers">Makes loggers.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="HostException">The state folder or the cloud cannot be used.</exception>
+    public static async Task<StandaloneHost> OpenAsync(HostSettings settings, bool ofNode, ILoggerFactory loggers, CancellationToken cancellationToken)
     {
         OwnerLock? owner = null;
+        NodeCloud? cloud = null;
         try
         {
             var time = TimeProvider.System;
             var owners = Path.Combine(settings.StateDirectory, "owners");
             owner = OwnerLock.Create(owners, RunPrefix);
             var authority = await CertificateAuthority.LoadOrCreateAsync(settings.StateDirectory, time, cancellationToken).ConfigureAwait(false);
-            var store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, "kip.db"), cancellationToken).ConfigureAwait(false);
-            var driver = new LocalDriver(settings.LocalOptions("kip-" + authority.Id), time, loggers.CreateLogger<LocalDriver>());
+            cloud = NodeCloud.Open(ofNode ? settings : settings with { Provider = settings.Provider with { ControllerId = null } }, instanceData: null, authority.Id, time, loggers);
+            var store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
             var manager = new CellManager(
-                settings.CellOptions(owner.Owner, authority) with
-                {
-                    ObserveInterval = TimeSpan.FromSeconds(1), // looking at local cells costs nothing, and their death is seen by looking
-                },
-                driver,
+                settings.CellOptions(owner.Owner, authority) with { ObserveInterval = cloud.ObserveInterval },
+                cloud.Driver,
                 store,
                 new GrpcAgentConnector(authority, time, loggers.CreateLogger<GrpcAgentConnector>()),
                 time,
                 loggers.CreateLogger<CellManager>());
             await manager.StartAsync(cancellationToken).ConfigureAwait(false);
-            return new StandaloneHost(owners, owner, authority, store, manager);
+            return new StandaloneHost(owners, owner, authority, cloud, store, manager);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException)
         {
+            cloud?.Dispose();
             owner?.Dispose();
             throw new HostException(ExitCodes.KipFailed, e.Message, e);
         }
@@ -101,6 +109,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Manager.DisposeAsync().ConfigureAwait(false);
+        _cloud.Dispose();
         _authority.Dispose();
         _owner.Dispose();
     }

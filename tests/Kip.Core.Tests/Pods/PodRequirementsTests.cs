@@ -46,6 +46,18 @@ public sealed class PodRequirementsTests
     [InlineData("{pod.elotl.co/max-price: '0.001'}", null)]
     public void Read_Annotations_ChooseTheMachine(string annotations, string? choice) => Assert.Equal(choice, Choose(Pod(annotations, Spec)));
 
+    [Fact]
+    public void Read_AnnotationsOfTheLaunch_AreOptions()
+    {
+        var pod = Pod("{pod.elotl.co/launch-type: dedicated, pod.elotl.co/security-groups: 'sg-1, sg-2', pod.elotl.co/instance-profile: p, pod.elotl.co/private-ip-only: 'true'}", Spec);
+
+        var options = PodRequirements.Read(pod, out _, out _).Options;
+
+        Assert.NotNull(options);
+        Assert.Equal((true, "sg-1|sg-2", "p", true), (options.DedicatedHost, string.Join('|', options.SecurityGroups), options.InstanceProfile, options.PrivateAddressOnly));
+        Assert.Null(PodRequirements.Read(Pod("{pod.elotl.co/launch-type: spot}", Spec), out _, out _).Options);
+    }
+
     [Theory]
     [InlineData("", "q.large")]
     [InlineData("nodeSelector: {cloud.google.com/gke-accelerator: nvidia-tesla-t4}", "p.large")]

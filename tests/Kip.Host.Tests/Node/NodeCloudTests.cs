@@ -27,7 +27,7 @@ public sealed class NodeCloudTests : IDisposable
         using var cloud = Open(new AwsConfiguration { Region = "eu-west-1" });
 
         Assert.IsType<AwsDriver>(cloud.Driver);
-        Assert.Equal(("aws.db", "eu-west-1", "kip-abc"), (cloud.RecordFile, cloud.Driver.Description.Region, cloud.Driver.Description.ControllerId));
+        Assert.Equal(("aws-eu-west-1.db", "eu-west-1", "kip-abc"), (cloud.RecordFile, cloud.Driver.Description.Region, cloud.Driver.Description.ControllerId));
     }
 
     [Fact]
@@ -52,6 +52,6 @@ public sealed class NodeCloudTests : IDisposable
     private NodeCloud Open(CloudConfiguration cloud, string? prices = null)
     {
         var host = new HostSettings(_folder, new ProviderConfiguration { Cloud = cloud }, new LocalConfiguration(), "/agent", [], [], [], []);
-        return NodeCloud.Open(new NodeSettings { Host = host, InstanceData = prices }, "abc", TimeProvider.System, NullLoggerFactory.Instance);
+        return NodeCloud.Open(host, prices, "abc", TimeProvider.System, NullLoggerFactory.Instance);
     }
 }

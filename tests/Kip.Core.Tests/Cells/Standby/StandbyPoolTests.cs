@@ -63,6 +63,27 @@ public class StandbyPoolTests
         });
     }
 
+    [Fact]
+    public async Task Pod_ThatAsksForMoreOfItsLaunch_GetsACellOfItsOwnLaunchedSo()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync(options: o => o with { StandbyCells = [new("sim.nano", 1)] });
+            await ReadyAsync(bench, manager, 1);
+            var pod = Bench.NewPod();
+            pod.Metadata.Annotations = new() { ["pod.elotl.co/security-groups"] = "sg-1" };
+
+            var cell = await manager.RunPodAsync(pod, default);
+            await RunningAsync(cell);
+
+            var launch = Assert.Single(bench.Cloud.Calls, c => c.Action == CloudAction.Launch && c.Request!.Tags[InstanceTags.CellId] == cell.Record.Id);
+            Assert.Equal(["sg-1"], launch.Request!.Options!.SecurityGroups);
+            Assert.Single(manager.Standby);
+            Assert.Empty(bench.Cloud.Violations);
+        });
+    }
+
     [Theory]
     [InlineData("{containers: [{name: main, image: i, resources: {requests: {cpu: 4}}}]}", "sim.nano")] // too small
     [InlineData("{containers: [{name: main, image: i}]}", "sim.large")] // it may run for long, and this would cost 40 times as much

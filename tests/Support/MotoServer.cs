@@ -2,9 +2,8 @@ using System.Diagnostics;
 using System.Net;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Kip.Tests.Support;
 
-namespace Kip.Drivers.Aws.Tests;
+namespace Kip.Tests.Support;
 
 /// <summary>moto's simulator of AWS as a server of its own, on a free port of the loopback address. A test that uses it needs no account.</summary>
 public partial class MotoServer : IAsyncLifetime
