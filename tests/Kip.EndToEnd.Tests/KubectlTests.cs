@@ -68,7 +68,7 @@ public sealed class KubectlTests(SharedControlPlane cluster) : NodeStory(cluster
         var host = await StartNodeAsync();
         await ApplyAsync("slow", """
             terminationGracePeriodSeconds: 60
-            containers: [{name: main, image: "busybox:1.35", command: [sh, -c, "trap 'echo ending' TERM; while ! [ -e /go ]; do sleep 0.2; done"]}]
+            containers: [{name: main, image: "busybox:1.35", command: [sh, -c, "trap 'echo ending' TERM; while ! [ -e /go ]; do sleep 1; done"]}]
             """);
         await KubectlAsync("wait", "pod/slow", "--for=condition=Ready", "--timeout=120s");
         await KubectlAsync("delete", "pod", "slow", "--wait=false");
@@ -76,8 +76,8 @@ public sealed class KubectlTests(SharedControlPlane cluster) : NodeStory(cluster
 
         Assert.Equal("inside\n", await KubectlAsync("exec", "slow", "--", "echo", "inside"));
         // A session that lasts is told when the pod goes, and does not hold it up.
-        var lasting = TryAsync("exec", "slow", "--", "sleep", "1000");
-        await Wait.UntilAsync("the session", async () => (await TryAsync("exec", "slow", "--", "pidof", "sleep")).ExitCode == 0);
+        var lasting = TryAsync("exec", "slow", "--", "sh", "-c", "touch /there; exec sleep 1000");
+        await Wait.UntilAsync("the session", async () => (await TryAsync("exec", "slow", "--", "ls", "/there")).ExitCode == 0);
         await KubectlAsync("exec", "slow", "--", "touch", "/go");
 
         await Wait.UntilAsync("the pod to be gone", async () => (await TryAsync("get", "pod", "slow")).ExitCode != 0, () => host.Errors);

@@ -203,6 +203,7 @@ internal sealed partial class ClusterCertificate : IDisposable
 
         try
         {
+            PrivateFiles.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(_file))!);
             await PrivateFiles.WriteAsync(_file, $"{key}\n{certificate}", cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -223,7 +224,7 @@ internal sealed partial class ClusterCertificate : IDisposable
 
             kept.Dispose();
         }
-        catch (FileNotFoundException)
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             // The first time.
         }
