@@ -165,7 +165,7 @@ internal sealed class ServerCall : IDisposable
         catch
         {
             // An enumerator must not be disposed of while it works; it ends with the call.
-            await pending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await ((Task)pending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             throw;
         }
 
