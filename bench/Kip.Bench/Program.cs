@@ -1,6 +1,6 @@
 using Kip.Bench;
 
-var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node, bench/sizing, bench/storm, bench/soak or bench/streams");
+var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node, bench/sizing, bench/storm or bench/soak");
 switch (args)
 {
     case ["run", .. var rest]:
@@ -21,14 +21,11 @@ switch (args)
     case ["node", var kubeconfig, .. var bursts]:
         await NodeBench.RunAsync(kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
         return 0;
-    case ["streams", var kubeconfig, .. var rest]:
-        await StreamsBench.RunAsync(root, kubeconfig, Count(rest, 1000));
-        return 0;
     case ["node-host", var kubeconfig, var mode]:
         await NodeBench.HostAsync(kubeconfig, isWarm: mode == "warm");
         return 0;
     default:
-        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...] | streams KUBECONFIG [MEGABYTES]");
+        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...]");
         return 2;
 }
 

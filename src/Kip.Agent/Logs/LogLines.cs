@@ -54,11 +54,10 @@ internal sealed class LogLines : IDisposable
 
     private static LogChunk ToChunk(LogRecord record)
     {
-        var content = record.Content;
-        var data = new byte[content.Length + (record.IsPartial ? 0 : 1)];
-        content.CopyTo(data);
+        Span<byte> data = record.IsPartial ? [] : new byte[record.Content.Length + 1];
         if (!record.IsPartial)
         {
+            record.Content.CopyTo(data);
             data[^1] = (byte)'\n';
         }
 
@@ -66,7 +65,7 @@ internal sealed class LogLines : IDisposable
         {
             Stream = record.IsError ? 2 : 1,
             TimeUnixNs = record.UnixNanoseconds,
-            Data = UnsafeByteOperations.UnsafeWrap(data),
+            Data = ByteString.CopyFrom(record.IsPartial ? record.Content : data),
         };
     }
 
