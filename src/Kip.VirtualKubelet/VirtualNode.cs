@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
@@ -34,7 +33,7 @@ public sealed class VirtualNode : IAsyncDisposable
     private readonly WatchedObjects _objects;
     private readonly PodResolver _resolver;
     private readonly ClientAuthorities _authorities;
-    private readonly X509Certificate2? _ownCertificate;
+    private readonly ClusterCertificate? _certificate;
     private readonly KubeletServer _server;
     private int _hasStopped;
 
@@ -86,14 +85,16 @@ public sealed class VirtualNode : IAsyncDisposable
             Random.Shared,
             loggers.CreateLogger<EventRecorder>());
         _authorities = new ClientAuthorities(client, time, log);
-        _ownCertificate = options.ServingCertificate is null ? SelfSignedCertificate.Create(options.NodeName, options.InternalIP, time.GetUtcNow()) : null;
+        _certificate = options.ServingCertificate is null
+            ? new ClusterCertificate(options.NodeName, options.InternalIP, options.ServingCertificateFile, client, _events, time, Random.Shared, log)
+            : null;
         _server = new KubeletServer(
             new KubeletServerOptions
             {
                 NodeName = options.NodeName,
                 Address = options.ListenAddress,
                 Port = options.KubeletPort,
-                Certificate = options.ServingCertificate ?? (() => _ownCertificate!),
+                Certificate = options.ServingCertificate ?? (() => _certificate!.Current),
             },
             new PodHost(_pods, Cells, _lastLogs),
             new KubeletAuthenticator(() => _authorities.Current, client, time, log),
@@ -135,6 +136,11 @@ public sealed class VirtualNode : IAsyncDisposable
             await _server.StartAsync(cancellationToken).ConfigureAwait(false);
             // What this host has cached of the pods while it waited might be older than what the host before it did: all is read now.
             loops.AddRange([_node.RunAsync(stop.Token), _pods.RunAsync(stop.Token), _events.RunAsync(stop.Token), _authorities.RunAsync(stop.Token)]);
+            if (_certificate is not null)
+            {
+                loops.Add(_certificate.RunAsync(stop.Token));
+            }
+
             starting = Cells.StartAsync(supersede: taken.IsForced, stop.Token);
 
             // None of the loops ends by itself: when one does, it has failed, and a node that half works is worse than one that says so.
@@ -174,7 +180,7 @@ public sealed class VirtualNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _server.DisposeAsync().ConfigureAwait(false);
-        _ownCertificate?.Dispose();
+        _certificate?.Dispose();
         await StopActingAsync().ConfigureAwait(false);
         _resolver.Dispose();
         await _objects.DisposeAsync().ConfigureAwait(false);

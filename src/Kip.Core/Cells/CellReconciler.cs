@@ -235,6 +235,12 @@ internal sealed partial class CellReconciler : IDisposable
         status.Phase = PodPhase.Failed;
         status.Reason = reason;
         status.Message = message;
+        foreach (var condition in status.Conditions?.Where(static c => c.Type is PodConditionType.Ready or PodConditionType.ContainersReady) ?? [])
+        {
+            condition.LastTransitionTime = condition.Status == "False" ? condition.LastTransitionTime : Now;
+            (condition.Status, condition.Reason) = ("False", "PodFailed");
+        }
+
         return status;
     }
 

@@ -96,6 +96,7 @@ internal static class NodeHost
         InternalIP = settings.InternalIP ?? OwnAddress(cluster.Server),
         KubeletPort = settings.KubeletPort,
         ServingCertificate = settings.ServingCertificate is var (certificate, key) ? Files(new CertificateFiles(certificate, key)) : null,
+        ServingCertificateFile = Path.Combine(settings.Host.StateDirectory, $"serving-{settings.NodeName}.pem"),
         Namespace = settings.Namespace ?? "",
         ClusterDns = settings.ClusterDns is { } dns ? [dns] : [],
         ClusterDomain = settings.ClusterDomain,

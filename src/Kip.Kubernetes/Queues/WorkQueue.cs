@@ -150,7 +150,7 @@ public sealed partial class WorkQueue<TKey> : IDisposable
         {
             if (Failed(key, e) is { } failure)
             {
-                LogFailure(e, key.ToString(), failure.Failures, failure.Pause);
+                LogFailure(_options.IsExpected(e) ? null : e, key.ToString(), failure.Failures, failure.Pause, e.Message);
                 Tell(failure);
             }
         }
@@ -290,8 +290,8 @@ public sealed partial class WorkQueue<TKey> : IDisposable
         return TimeSpan.FromSeconds(pause * (1 - (_options.Jitter * _random.NextDouble())));
     }
 
-    [LoggerMessage(1, LogLevel.Warning, "Work on {Key} failed {Failures} times in a row, tried again in {Pause}")]
-    private partial void LogFailure(Exception error, string? key, int failures, TimeSpan pause);
+    [LoggerMessage(1, LogLevel.Warning, "Work on {Key} failed {Failures} times in a row, tried again in {Pause}: {Problem}")]
+    private partial void LogFailure(Exception? error, string? key, int failures, TimeSpan pause, string problem);
 
     [LoggerMessage(2, LogLevel.Error, "The listener for failures failed on {Key}")]
     private partial void LogListenerFailed(Exception error, string? key);

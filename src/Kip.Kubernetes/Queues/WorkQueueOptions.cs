@@ -11,4 +11,7 @@ public sealed record WorkQueueOptions
 
     /// <summary>The part of a pause, 0 to 1, by which it is shortened at random so that keys do not come back together. 0.2 by default.</summary>
     public double Jitter { get; init; } = 0.2;
+
+    /// <summary>Whether a failure is one that the work foresaw and told of: it is logged by its message alone, without a stack. None by default.</summary>
+    public Func<Exception, bool> IsExpected { get; init; } = static _ => false;
 }

@@ -103,20 +103,22 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
         var owned = false;
         while (true)
         {
-            var renewed = false;
+            var pause = LookInterval;
             try
             {
                 var owner = !owned && node.IsCompletedSuccessfully ? await node.ConfigureAwait(false) : null;
                 await RenewAsync(owner, cancellationToken).ConfigureAwait(false);
-                (owned, renewed) = (owned || owner is not null, true);
+                owned |= owner is not null;
+                // Until the node is there the lease is not its own yet.
+                pause = owned ? RenewInterval : LookInterval;
             }
             catch (Exception e) when (IsTrouble(e, cancellationToken))
             {
                 LogFailed(nodeName, e.Message);
+                pause = Pause((e as KubernetesApiException)?.RetryAfter);
             }
 
-            // Until the node is there the lease is not its own yet.
-            await Task.Delay(renewed && owned ? RenewInterval : LookInterval, time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -256,6 +258,9 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
             return null;
         }
     }
+
+    // A busy API server is spared as it asks, but never so long that the node would be lost by it.
+    private static TimeSpan Pause(TimeSpan? asked) => asked is not { } pause || pause < LookInterval ? LookInterval : pause < RenewInterval ? pause : RenewInterval;
 
     private static bool IsTrouble(Exception exception, CancellationToken cancellationToken) =>
         exception is KubernetesApiException || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);

@@ -51,7 +51,7 @@ internal sealed partial class PodController : IAsyncDisposable
     {
         (_client, _pods, _cells, _resolver, _statuses, _events, _lastLogs, _time, _logger) =
             (client, pods, cells, resolver, statuses, events, lastLogs, time, logger);
-        _queue = new WorkQueue<ObjectKey>(null, time, Random.Shared, logger);
+        _queue = new WorkQueue<ObjectKey>(new WorkQueueOptions { IsExpected = static e => e is RetryException }, time, Random.Shared, logger);
     }
 
     /// <summary>Until when the host before this one told what happened on the cells that are taken up; null when there was none.</summary>
