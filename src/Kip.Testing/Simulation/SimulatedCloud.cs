@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Kip.Agents;
 using Kip.Drivers;
 
@@ -35,6 +36,8 @@ public sealed class SimulatedCloud : IDisposable
     private readonly List<CloudCall> _calls = [];
     private readonly Dictionary<(CloudAction Action, string Outcome), int> _outcomes = [];
     private readonly List<string> _violations = [];
+    private readonly List<(string? ControllerId, InterruptionNotice Notice)> _notices = [];
+    private readonly Signal _noticed = new();
     private int _made;
 
     /// <summary>Makes an empty cloud.</summary>
@@ -219,7 +222,22 @@ public sealed class SimulatedCloud : IDisposable
     {
         lock (_gate)
         {
-            GetMachine(instanceId).Reclaim(notice ?? SpotNotice);
+            var machine = GetMachine(instanceId);
+            machine.Reclaim(notice ?? SpotNotice);
+            if (machine.ReclaimedAt is { } end)
+            {
+                Notify(machine, end, "the cloud needs the capacity");
+            }
+        }
+    }
+
+    /// <summary>Says of a spot instance, by the cloud's own events only, that it is likely to be taken back before long.</summary>
+    /// <param name="instanceId">Its identifier.</param>
+    public void RecommendRebalance(string instanceId)
+    {
+        lock (_gate)
+        {
+            Notify(GetMachine(instanceId), null, "the spot instance is more likely to be taken back than others");
         }
     }
 
@@ -378,6 +396,41 @@ public sealed class SimulatedCloud : IDisposable
                     _violations.Add($"Controller {controllerId} asked to terminate {machine.Id}, which is not its own.");
                 }
             }
+        }
+    }
+
+    /// <summary>What drivers are told; see <see cref="IInterruptionSource"/>.</summary>
+    internal async IAsyncEnumerable<InterruptionNotice> WatchInterruptionsAsync(string controllerId, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var noticed = _noticed.Next;
+            (string? ControllerId, InterruptionNotice? Notice) next;
+            lock (_gate)
+            {
+                next = _notices.Find(n => n.ControllerId == controllerId);
+            }
+
+            if (next.Notice is null)
+            {
+                await noticed.WaitAsync(cancellationToken);
+                continue;
+            }
+
+            yield return next.Notice;
+            lock (_gate)
+            {
+                _notices.Remove(next!);
+            }
+        }
+    }
+
+    private void Notify(Machine machine, DateTimeOffset? deadline, string message)
+    {
+        if (Options.TellsInterruptions)
+        {
+            _notices.Add((machine.ControllerId, new InterruptionNotice(machine.Id, deadline, message)));
+            _noticed.Pulse();
         }
     }
 

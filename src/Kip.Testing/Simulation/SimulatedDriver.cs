@@ -4,7 +4,7 @@ using Kip.Sizing;
 namespace Kip.Testing;
 
 /// <summary>One process's way to a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
-internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver
+internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver, IInterruptionSource
 {
     public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId)
     {
@@ -45,6 +45,9 @@ internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId)
             },
             cancellationToken);
     }
+
+    public IAsyncEnumerable<InterruptionNotice> WatchInterruptionsAsync(CancellationToken cancellationToken) =>
+        cloud.WatchInterruptionsAsync(controllerId, cancellationToken);
 
     private CloudCall MakeCall(CloudAction action) => new(action, controllerId, cloud.Clock.GetUtcNow(), null, []);
 
