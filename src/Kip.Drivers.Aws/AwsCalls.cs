@@ -2,6 +2,7 @@ using Amazon.EC2;
 using Amazon.EC2.Model;
 using Amazon.Runtime;
 using Amazon.SimpleSystemsManagement;
+using Amazon.SQS;
 using Kip.Drivers.Aws.Sdk;
 
 namespace Kip.Drivers.Aws;
@@ -24,11 +25,20 @@ internal sealed class AwsCalls : IDisposable
         var ssm = Configure(AmazonSimpleSystemsManagementClient.Service, AmazonSimpleSystemsManagementClient.Version, options);
         Ec2 = options.Credentials is { } own ? new AmazonEC2Client(own, ec2) : new AmazonEC2Client(ec2);
         Ssm = options.Credentials is { } same ? new AmazonSimpleSystemsManagementClient(same, ssm) : new AmazonSimpleSystemsManagementClient(ssm);
+        if (options.InterruptionQueue is { } queue)
+        {
+            // A queue's address says where its service is.
+            var sqs = new AwsServiceConfig(AmazonSQSClient.Service, AmazonSQSClient.Version, options.Region, new Uri(queue.GetLeftPart(UriPartial.Authority))) { HttpClientFactory = _http };
+            Sqs = options.Credentials is { } too ? new AmazonSQSClient(too, sqs) : new AmazonSQSClient(sqs);
+        }
     }
 
     public AmazonEC2Client Ec2 { get; }
 
     public AmazonSimpleSystemsManagementClient Ssm { get; }
+
+    /// <summary>Null without a queue.</summary>
+    public AmazonSQSClient? Sqs { get; }
 
     /// <summary>Calls once.</summary>
     /// <param name="permission">The permission that the call needs, for example <c>ec2:RunInstances</c>.</param>
@@ -82,6 +92,7 @@ internal sealed class AwsCalls : IDisposable
     {
         Ec2.Dispose();
         Ssm.Dispose();
+        Sqs?.Dispose();
     }
 
     private AwsServiceConfig Configure(string service, string version, AwsDriverOptions options) =>

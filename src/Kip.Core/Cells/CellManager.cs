@@ -179,7 +179,9 @@ public sealed partial class CellManager : IAsyncDisposable
         Func<CellRecord, bool> isAbandoned, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(isAbandoned);
-        var orphans = (await _collector.FindAsync(cancellationToken).ConfigureAwait(false)).Orphans.Select(static o => o.Id).ToList();
+        List<string> orphans = _context.Options.TerminatesOrphans
+            ? [.. (await _collector.FindAsync(cancellationToken).ConfigureAwait(false)).Orphans.Select(static o => o.Id)]
+            : [];
         // Also with none: a driver may then remove what is left of launches that never came to be an instance.
         await _context.Driver.TerminateAsync(orphans, cancellationToken).ConfigureAwait(false);
         var ended = new List<CellRecord>();

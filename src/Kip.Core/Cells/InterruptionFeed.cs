@@ -25,16 +25,7 @@ internal sealed partial class InterruptionFeed(IInterruptionSource source, Func<
         {
             try
             {
-                await foreach (var notice in source.WatchInterruptionsAsync(cancellationToken).ConfigureAwait(false))
-                {
-                    told = null;
-                    if (find(notice.InstanceId) is { } cell)
-                    {
-                        using var limit = new CancellationTokenSource(HearingLimit, time);
-                        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-                        await cell.HearAsync(notice, bounded.Token).ConfigureAwait(false);
-                    }
-                }
+                await source.WatchInterruptionsAsync(HearAsync, cancellationToken).ConfigureAwait(false);
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
@@ -47,6 +38,19 @@ internal sealed partial class InterruptionFeed(IInterruptionSource source, Func<
 
             await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private async Task<bool> HearAsync(InterruptionNotice notice, CancellationToken cancellationToken)
+    {
+        if (find(notice.InstanceId) is not { } cell)
+        {
+            return false;
+        }
+
+        using var limit = new CancellationTokenSource(HearingLimit, time);
+        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        await cell.HearAsync(notice, bounded.Token).ConfigureAwait(false);
+        return true;
     }
 
     [LoggerMessage(80, LogLevel.Warning, "What the cloud tells of spot instances is not heard: {Problem}; agents still hear of it")]

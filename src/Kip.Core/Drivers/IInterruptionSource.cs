@@ -7,12 +7,16 @@ namespace Kip.Drivers;
 public interface IInterruptionSource
 {
     /// <summary>
-    /// What the cloud tells of instances, as it comes, until it is cancelled. A notice counts as heard when the next one is asked for: one
-    /// that nobody has heard to the end is given to the next process. Notices may come twice, late, in any order, and about instances that
-    /// are not this controller's.
+    /// Tells what the cloud says of instances, as it comes, until it is cancelled. Notices may come twice, late, in any order, and about
+    /// instances that are not this controller's.
     /// </summary>
+    /// <param name="hear">
+    /// Told one notice after the other. Returns whether the instance is known; then the notice is done with. Otherwise, or when it fails, the
+    /// notice is kept for another process for as long as the cloud keeps it.
+    /// </param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="DriverException">The cloud cannot be asked; the caller tries again later.</exception>
-    IAsyncEnumerable<InterruptionNotice> WatchInterruptionsAsync(CancellationToken cancellationToken);
+    Task WatchInterruptionsAsync(Func<InterruptionNotice, CancellationToken, Task<bool>> hear, CancellationToken cancellationToken);
 }
 
 /// <summary>The cloud takes an instance back, or may do so soon.</summary>

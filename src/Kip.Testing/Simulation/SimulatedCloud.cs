@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using Kip.Agents;
 using Kip.Drivers;
 
@@ -400,27 +399,32 @@ public sealed class SimulatedCloud : IDisposable
     }
 
     /// <summary>What drivers are told; see <see cref="IInterruptionSource"/>.</summary>
-    internal async IAsyncEnumerable<InterruptionNotice> WatchInterruptionsAsync(string controllerId, [EnumeratorCancellation] CancellationToken cancellationToken)
+    internal async Task WatchInterruptionsAsync(string controllerId, Func<InterruptionNotice, CancellationToken, Task<bool>> hear, CancellationToken cancellationToken)
     {
+        var unknown = new HashSet<InterruptionNotice>(ReferenceEqualityComparer.Instance);
         while (true)
         {
             var noticed = _noticed.Next;
-            (string? ControllerId, InterruptionNotice? Notice) next;
+            InterruptionNotice? next;
             lock (_gate)
             {
-                next = _notices.Find(n => n.ControllerId == controllerId);
+                next = _notices.Find(n => n.ControllerId == controllerId && !unknown.Contains(n.Notice)).Notice;
             }
 
-            if (next.Notice is null)
+            if (next is null)
             {
                 await noticed.WaitAsync(cancellationToken);
-                continue;
             }
-
-            yield return next.Notice;
-            lock (_gate)
+            else if (await hear(next, cancellationToken))
             {
-                _notices.Remove(next!);
+                lock (_gate)
+                {
+                    _notices.RemoveAll(n => ReferenceEquals(n.Notice, next));
+                }
+            }
+            else
+            {
+                unknown.Add(next);
             }
         }
     }

@@ -46,8 +46,8 @@ internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId)
             cancellationToken);
     }
 
-    public IAsyncEnumerable<InterruptionNotice> WatchInterruptionsAsync(CancellationToken cancellationToken) =>
-        cloud.WatchInterruptionsAsync(controllerId, cancellationToken);
+    public Task WatchInterruptionsAsync(Func<InterruptionNotice, CancellationToken, Task<bool>> hear, CancellationToken cancellationToken) =>
+        cloud.WatchInterruptionsAsync(controllerId, hear, cancellationToken);
 
     private CloudCall MakeCall(CloudAction action) => new(action, controllerId, cloud.Clock.GetUtcNow(), null, []);
 

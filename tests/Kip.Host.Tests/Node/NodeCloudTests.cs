@@ -52,6 +52,6 @@ public sealed class NodeCloudTests : IDisposable
     private NodeCloud Open(CloudConfiguration cloud, string? prices = null)
     {
         var host = new HostSettings(_folder, new ProviderConfiguration { Cloud = cloud }, new LocalConfiguration(), "/agent", [], [], [], []);
-        return NodeCloud.Open(new NodeSettings { Host = host, InstanceData = prices }, "abc", TimeProvider.System, NullLoggerFactory.Instance);
+        return NodeCloud.Open(host, prices, "abc", TimeProvider.System, NullLoggerFactory.Instance);
     }
 }
