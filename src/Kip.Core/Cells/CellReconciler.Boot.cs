@@ -109,7 +109,11 @@ internal sealed partial class CellReconciler
         {
             // A stop that came first wins: nothing may start after it.
             _abandoned.Token.ThrowIfCancellationRequested();
-            _context.Boots.Add(Record.InstanceType, Now - Record.StateSince);
+            if (!isSpare)
+            {
+                _context.Boots.Add(Record.InstanceType, Now - Record.StateSince);
+            }
+
             var enrolled = (isSpare ? Swapped(Record) : Record) with { State = CellState.Ready };
             await StoreAsync(enrolled.Pod is null ? enrolled : Claimed(enrolled), cancellationToken).ConfigureAwait(false);
         }
@@ -163,8 +167,8 @@ internal sealed partial class CellReconciler
 
     private async Task PlanSpareAsync(CancellationToken cancellationToken)
     {
-        // Nobody knows a better one after a restart: then it is another machine of the same type.
-        var spare = _nextCandidate() is { } next
+        // After a restart nobody knows a better one, and of a cell that was not made for this pod only what it is fits for sure.
+        var spare = !_wasTaken && _nextCandidate() is { } next
             ? For(next)
             : Record.Launch with { LaunchToken = CellManager.NewLaunchToken(), InstanceId = null, Address = null, PodAddress = null };
         await UpdateSpareAsync(spare, cancellationToken).ConfigureAwait(false);

@@ -106,6 +106,7 @@ internal sealed partial class CellReconciler
             var taken = Record with { Pod = pod };
             await StoreAsync(isReady ? Claimed(taken) : taken, cancellationToken).ConfigureAwait(false);
             _cell.Assignment = assignment;
+            _wasTaken = true;
         }
         finally
         {

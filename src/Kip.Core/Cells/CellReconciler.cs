@@ -32,6 +32,7 @@ internal sealed partial class CellReconciler : IDisposable
     private readonly CancellationTokenSource _overdue;
     private volatile CancellationTokenSource? _connection; // cancelled for a new one
     private string? _agentInstance;
+    private volatile bool _wasTaken; // by a pod that it was not made for
     private bool _wasAdvised; // the cloud and the agent may both tell
     private long _lastEvent;
     private bool _launchSent; // the cloud may know the launch token: no other launch before it has refused this one
