@@ -59,7 +59,7 @@ internal sealed partial class CellReconciler
             };
             if (Record.State < CellState.Claimed)
             {
-                if (wanted != Record)
+                if (interruption is not null)
                 {
                     await StoreAsync(wanted, cancellationToken).ConfigureAwait(false);
                 }

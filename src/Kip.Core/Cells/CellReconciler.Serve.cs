@@ -146,7 +146,7 @@ internal sealed partial class CellReconciler
         {
             await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is AgentException or CellException or ObjectDisposedException or OperationCanceledException && !isForCaller(e))
+        catch (Exception e) when ((e is AgentException or CellException or ObjectDisposedException or OperationCanceledException) && !isForCaller(e))
         {
             LogConnectionLost(Record.Id, e.Message);
             await ReconnectAsync().ConfigureAwait(false);

@@ -220,7 +220,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         {
             return await _client.FindPodAsync(new ObjectKey(pod.Namespace, pod.Name), pod.Uid, cancellationToken).ConfigureAwait(false) is null;
         }
-        catch (Exception e) when (e is KubernetesApiException or OperationCanceledException && !_lifetime.IsCancellationRequested)
+        catch (Exception e) when (e is KubernetesApiException || (e is OperationCanceledException && !_lifetime.IsCancellationRequested))
         {
             return false; // the next try tells
         }
