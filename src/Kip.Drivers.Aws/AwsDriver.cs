@@ -140,7 +140,7 @@ public sealed partial class AwsDriver : ICellDriver, IInterruptionSource, IDispo
     public Task WatchInterruptionsAsync(Func<InterruptionNotice, CancellationToken, Task<bool>> hear, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(hear);
-        return _interruptions?.WatchAsync(hear, cancellationToken) ?? Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken);
+        return _interruptions?.WatchAsync(hear, cancellationToken) ?? new TaskCompletionSource().Task.WaitAsync(cancellationToken);
     }
 
     /// <summary>
