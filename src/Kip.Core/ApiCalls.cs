@@ -36,18 +36,4 @@ internal static class ApiCalls
             pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
         }
     }
-
-    /// <summary>An object, or null when there is none.</summary>
-    public static async Task<T?> FindAsync<T>(this IKubernetesClient client, ResourceType<T> type, Kubernetes.Objects.ObjectKey key, CancellationToken cancellationToken)
-        where T : class, Kubernetes.Objects.IKubernetesObject
-    {
-        try
-        {
-            return await client.GetAsync(type, key, cancellationToken).ConfigureAwait(false);
-        }
-        catch (KubernetesApiException e) when (e.IsNotFound)
-        {
-            return null;
-        }
-    }
 }

@@ -2,6 +2,7 @@ using Amazon.EC2;
 using Amazon.EC2.Model;
 using Amazon.Runtime;
 using Amazon.SimpleSystemsManagement;
+using Amazon.SQS;
 using Kip.Drivers.Aws.Sdk;
 
 namespace Kip.Drivers.Aws;
@@ -28,11 +29,24 @@ internal sealed class AwsCalls : IDisposable
             AmazonSimpleSystemsManagementClient.Version,
             static config => new AmazonSimpleSystemsManagementClient(config),
             static (own, config) => new AmazonSimpleSystemsManagementClient(own, config));
+        if (options.InterruptionQueue is { } queue)
+        {
+            // A queue's address says where its service is.
+            Sqs = Make(
+                AmazonSQSClient.Service,
+                AmazonSQSClient.Version,
+                static config => new AmazonSQSClient(config),
+                static (own, config) => new AmazonSQSClient(own, config),
+                endpoint: new Uri(queue.GetLeftPart(UriPartial.Authority)));
+        }
     }
 
     public AmazonEC2Client Ec2 { get; }
 
     public AmazonSimpleSystemsManagementClient Ssm { get; }
+
+    /// <summary>Null without a queue.</summary>
+    public AmazonSQSClient? Sqs { get; }
 
     /// <summary>Calls once.</summary>
     /// <param name="permission">The permission that the call needs, for example <c>ec2:RunInstances</c>.</param>
@@ -86,6 +100,7 @@ internal sealed class AwsCalls : IDisposable
     {
         Ec2.Dispose();
         Ssm.Dispose();
+        Sqs?.Dispose();
     }
 
     /// <summary>Makes the client of a service.</summary>
@@ -96,10 +111,12 @@ internal sealed class AwsCalls : IDisposable
     /// <param name="host">Its name in endpoints, where that is another one.</param>
     /// <param name="region">The region; null for that of the options.</param>
     /// <param name="isFips">Whether only cryptography by the American standard is to be used.</param>
+    /// <param name="endpoint">Where it is; null for what the options say.</param>
     public T Make<T>(
-        string service, string version, Func<AwsServiceConfig, T> make, Func<AWSCredentials, AwsServiceConfig, T> makeFor, string? host = null, string? region = null, bool isFips = false)
+        string service, string version, Func<AwsServiceConfig, T> make, Func<AWSCredentials, AwsServiceConfig, T> makeFor, string? host = null, string? region = null, bool isFips = false,
+        Uri? endpoint = null)
     {
-        var config = new AwsServiceConfig(service, version, region ?? _options.Region, _options.EndpointUrl, host) { HttpClientFactory = _http };
+        var config = new AwsServiceConfig(service, version, region ?? _options.Region, endpoint ?? _options.EndpointUrl, host) { HttpClientFactory = _http };
         if (isFips)
         {
             config.UseFIPSEndpoint = true;

@@ -10,7 +10,7 @@ namespace Kip.Drivers.Aws;
 /// Cells as EC2 instances. A launch is one call, whose token EC2 remembers; the list is one call for all cells, up to 1,000 on a page.
 /// What the driver needs besides, it finds or makes when it is first used: the network, its subnets, a security group of its own.
 /// </summary>
-public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposable
+public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IInterruptionSource, IDisposable
 {
     private const int InstancesOnOnePage = 1000;
     private const int TerminatedAtOnce = 100;
@@ -27,6 +27,7 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
     private readonly EcrLogins _logins;
     private readonly AwsVolumes _volumes;
     private readonly OwnInstances _own;
+    private readonly AwsInterruptions? _interruptions;
 
     /// <summary>Makes the driver. Nothing is called before the first use.</summary>
     /// <exception cref="DriverException"><see cref="DriverErrorKind.InvalidConfiguration"/>: an option cannot be right.</exception>
@@ -58,6 +59,7 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
         _logins = new EcrLogins(_calls, options, timeProvider, logger);
         _volumes = new AwsVolumes(_calls, timeProvider);
         _own = new OwnInstances(timeProvider, Description.ListDelay);
+        _interruptions = _calls.Sqs is { } sqs ? new AwsInterruptions(options.InterruptionQueue!, sqs, timeProvider, logger) : null;
     }
 
     /// <inheritdoc/>
@@ -148,6 +150,14 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
         return _logins.GetAsync(registry, cancellationToken);
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Without <see cref="AwsDriverOptions.InterruptionQueue"/> there is nothing to tell.</remarks>
+    public Task WatchInterruptionsAsync(Func<InterruptionNotice, CancellationToken, Task<bool>> hear, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(hear);
+        return _interruptions?.WatchAsync(hear, cancellationToken) ?? new TaskCompletionSource().Task.WaitAsync(cancellationToken);
+    }
+
     /// <summary>
     /// Looks whether cells can be launched: credentials, network, image, and each permission by a dry run. Changes nothing. What cannot be
     /// looked at because something before it failed is left out.
@@ -171,6 +181,9 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IDisposabl
             options.Region.Length > 0 && options.Region.All(static letter => char.IsAsciiLetterLower(letter) || char.IsAsciiDigit(letter) || letter == '-'),
             $"\"{options.Region}\" is not the name of a region, such as us-east-1");
         Demand(options.EndpointUrl is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, $"the endpoint {options.EndpointUrl} has to begin with http:// or https://");
+        Demand(
+            options.InterruptionQueue is null or { IsAbsoluteUri: true, Scheme: "http" or "https", AbsolutePath.Length: > 1 },
+            $"{options.InterruptionQueue} is not the URL of a queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/kip");
         Demand(
             options.ExtraSecurityGroupIds.Count <= MaxExtraGroups,
             $"there are {options.ExtraSecurityGroupIds.Count} extra security groups; a network interface takes {MaxExtraGroups} besides Kip's own");

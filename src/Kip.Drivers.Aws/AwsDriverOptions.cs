@@ -88,6 +88,12 @@ public sealed record AwsDriverOptions
     public IReadOnlyDictionary<string, string> Tags { get; init; } = new Dictionary<string, string>();
 
     /// <summary>
+    /// A queue of SQS, by its URL, in which an EventBridge rule puts EC2's spot interruption warnings and rebalance recommendations; null, the
+    /// default, for none: agents hear of both from the instance's metadata service.
+    /// </summary>
+    public Uri? InterruptionQueue { get; init; }
+
+    /// <summary>
     /// How fast the account may call EC2. Default what AWS publishes: RunInstances 2 a second and 5 at once, 2 instances a second and 1,000 at
     /// once, TerminateInstances 5 and 100, DescribeInstances 20 and 100. Service Quotas raises them.
     /// </summary>

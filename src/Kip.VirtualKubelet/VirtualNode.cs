@@ -66,7 +66,7 @@ public sealed class VirtualNode : IAsyncDisposable
         _options = options;
         _time = time;
         var log = loggers.CreateLogger<VirtualNode>();
-        _lease = new NodeLease(leaseClient, options.NodeName, options.HostIdentity, time, log);
+        _lease = new NodeLease(leaseClient, options.NodeName, options.HostIdentity, time, log) { HasEnded = options.HasEnded };
         var fenced = new FencedClient(client, _lease.WaitUntilSureAsync);
         _statuses = new PodStatusWriter(fenced, FindPod, time, log);
         var hooked = cells with { AfterPodEnded = _lastLogs.KeepAsync, BeforeForgotten = TellEndAsync, BeforeEffect = _lease.WaitUntilSureAsync };

@@ -17,6 +17,12 @@ public sealed class VirtualNodeOptions
     /// </summary>
     public required string HostIdentity { get; init; }
 
+    /// <summary>
+    /// Whether the host of an identity is known to have ended, though its lease says otherwise: its node is taken at once, by force. Known it
+    /// must be: a host that lives and a second one would both act. By default nothing is known.
+    /// </summary>
+    public Func<string, bool> HasEnded { get; init; } = static _ => false;
+
     /// <summary>Where the API server reaches the kubelet API; also told to pods of the host network as their node.</summary>
     public required IPAddress InternalIP { get; init; }
 

@@ -27,6 +27,7 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly StandbyPool _standby;
     private readonly ConcurrentDictionary<string, AttendedCell> _duplicates = new(StringComparer.Ordinal); // by id: their pods have other cells
     private readonly OrphanCollector _collector;
+    private readonly InterruptionFeed? _interruptions;
     private HashSet<string> _straysSeen = [];
     private readonly CancellationTokenSource _lifetime = new();
     private readonly Lock _lock = new();
@@ -55,6 +56,7 @@ public sealed partial class CellManager : IAsyncDisposable
             Enrolled = record => _standby!.Enrolled(record),
         };
         _collector = new OrphanCollector(_context);
+        _interruptions = driver is IInterruptionSource source ? new InterruptionFeed(source, FindByInstance, time, logger) : null;
         _standby = new StandbyPool(_context, GetCatalogAsync, AddStandbyAsync);
     }
 
@@ -66,6 +68,8 @@ public sealed partial class CellManager : IAsyncDisposable
 
     /// <summary>The cells that wait for a pod, or boot to do so.</summary>
     public IReadOnlyCollection<CellRecord> Standby => _standby.Waiting.Select(static e => e.Cell.Record).ToList();
+
+    internal BootTimes Boots => _context.Boots;
 
     /// <summary>The cell of a pod; null when it has none, or none any more.</summary>
     /// <param name="podUid">UID of the pod.</param>
@@ -109,6 +113,10 @@ public sealed partial class CellManager : IAsyncDisposable
         _loops.Add(_context.Watcher.RunAsync(_lifetime.Token));
         _loops.Add(CollectOrphansAsync(_lifetime.Token));
         _loops.Add(_standby.RunAsync(_lifetime.Token));
+        if (_interruptions is not null)
+        {
+            _loops.Add(_interruptions.RunAsync(_lifetime.Token));
+        }
     }
 
     /// <summary>
@@ -172,7 +180,9 @@ public sealed partial class CellManager : IAsyncDisposable
         Func<CellRecord, bool> isAbandoned, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(isAbandoned);
-        var orphans = (await _collector.FindAsync(cancellationToken).ConfigureAwait(false)).Orphans.Select(static o => o.Id).ToList();
+        List<string> orphans = _context.Options.TerminatesOrphans
+            ? [.. (await _collector.FindAsync(cancellationToken).ConfigureAwait(false)).Orphans.Select(static o => o.Id)]
+            : [];
         // Also with none: a driver may then remove what is left of launches that never came to be an instance.
         await _context.Driver.TerminateAsync(orphans, cancellationToken).ConfigureAwait(false);
         var ended = new List<CellRecord>();
@@ -280,6 +290,8 @@ public sealed partial class CellManager : IAsyncDisposable
     }
 
     private IEnumerable<AttendedCell> Attended => _byPod.Values.Concat(_standby.Waiting).Concat(_duplicates.Values);
+
+    private CellReconciler? FindByInstance(string instanceId) => Attended.FirstOrDefault(a => a.Cell.Record.InstanceId == instanceId)?.Reconciler;
 
     private async Task<IReadOnlyList<CellRecord>> ListOwnAsync(bool supersede, CancellationToken cancellationToken)
     {

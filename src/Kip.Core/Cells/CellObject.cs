@@ -67,9 +67,9 @@ internal sealed class CellObject : ApiObject, IKubernetesObject
             State = record.State.ToString(),
             StateSince = record.StateSince,
             Zone = record.Zone,
-            PricePerHour = record.PricePerHour?.ToString(CultureInfo.InvariantCulture),
+            PricePerHour = (record.PricePerHour + (record.Spare?.PricePerHour ?? 0))?.ToString(CultureInfo.InvariantCulture),
             Reason = record.Reason,
-            Message = record.Message,
+            Message = record.Message ?? (record is { State: < CellState.Ready, Spare: not null } ? "its boot has stalled; another instance boots beside it" : null),
         },
     };
 }

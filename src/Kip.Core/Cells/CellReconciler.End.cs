@@ -9,6 +9,25 @@ internal sealed partial class CellReconciler
 {
     private Task StopPodAsync(TimeSpan? gracePeriod, CancellationToken cancellationToken) => DrainAsync(gracePeriod, null, cancellationToken);
 
+    /// <summary>What the cloud itself tells of the instance; the agent may tell the same.</summary>
+    public async Task HearAsync(InterruptionNotice notice, CancellationToken cancellationToken)
+    {
+        if (notice.InstanceId != Record.InstanceId)
+        {
+            return; // it is the spare's, or came late: who boots beside it, or its end, is seen without
+        }
+
+        if (notice.Deadline is { } deadline)
+        {
+            await InterruptAsync(new AgentInterruption(deadline, notice.Message), cancellationToken).ConfigureAwait(false);
+        }
+        else if (!_wasAdvised)
+        {
+            _wasAdvised = true;
+            _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, "Warning", RebalanceRecommended, notice.Message, null));
+        }
+    }
+
     /// <summary>The cloud takes the cell back: the pod is stopped while there is time. A cell that waits for one ends.</summary>
     private async Task InterruptAsync(AgentInterruption interruption, CancellationToken cancellationToken)
     {
@@ -32,42 +51,33 @@ internal sealed partial class CellReconciler
                 return;
             }
 
+            var wanted = interruption is null ? Record : Record with
+            {
+                Reason = CellRecord.SpotInterrupted,
+                Message = string.Create(
+                    CultureInfo.InvariantCulture, $"the cloud takes the cell back at {interruption.Deadline.UtcDateTime:HH:mm:ss} UTC: {interruption.Message}"),
+            };
             if (Record.State < CellState.Claimed)
             {
+                if (interruption is not null)
+                {
+                    await StoreAsync(wanted, cancellationToken).ConfigureAwait(false);
+                }
+
                 await _abandoned.CancelAsync().ConfigureAwait(false);
                 return;
             }
 
             var deadline = Min(Now + grace + StopSlack, Min(Record.DrainDeadline, interruption?.Deadline));
             _overdue.CancelAfter(Max(deadline - Now, TimeSpan.Zero));
-            var draining = Record with { State = CellState.Draining, DrainDeadline = deadline };
-            await StoreAsync(
-                interruption is null
-                    ? draining
-                    : draining with
-                    {
-                        Reason = CellRecord.SpotInterrupted,
-                        Message = string.Create(
-                            CultureInfo.InvariantCulture, $"the cloud takes the cell back at {interruption.Deadline.UtcDateTime:HH:mm:ss} UTC: {interruption.Message}"),
-                    },
-                cancellationToken).ConfigureAwait(false);
+            await StoreAsync(wanted with { State = CellState.Draining, DrainDeadline = deadline }, cancellationToken).ConfigureAwait(false);
         }
         finally
         {
             _turn.Release();
         }
 
-        if (_cell.ConnectedAgent is { } agent)
-        {
-            try
-            {
-                await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is AgentException or CellException or ObjectDisposedException)
-            {
-                LogConnectionLost(Record.Id, e.Message); // said again on the next connection
-            }
-        }
+        await TellAsync(_cell.ConnectedAgent, static _ => false, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Ends a cell that waits for a pod, unless a pod has taken it.</summary>
@@ -92,16 +102,18 @@ internal sealed partial class CellReconciler
         var pause = FirstRetry;
         var absent = 0;
         // A launch whose answer was never seen may have taken effect: only the list tells, and only after a while.
-        var needed = Record.InstanceId is null ? 1 : 2;
+        var isKnown = Record.InstanceId is not null && Record.Spare is not { InstanceId: null };
+        var needed = isKnown ? 2 : 1;
         var asked = new HashSet<string>(StringComparer.Ordinal);
         while (true)
         {
             try
             {
-                if (Record.InstanceId is { } id && !asked.Contains(id))
+                var known = new[] { Record.InstanceId, Record.Spare?.InstanceId }.OfType<string>().Except(asked).ToList();
+                if (known.Count > 0)
                 {
-                    await TerminateAsync([id], cancellationToken).ConfigureAwait(false);
-                    asked.Add(id);
+                    await TerminateAsync(known, cancellationToken).ConfigureAwait(false);
+                    asked.UnionWith(known);
                 }
 
                 var instances = await _context.Watcher.NextAsync(eager: true, cancellationToken).ConfigureAwait(false);
@@ -123,7 +135,7 @@ internal sealed partial class CellReconciler
                 }
 
                 absent++;
-                var settled = Record.InstanceId is not null || Now - Record.StateSince >= _context.Driver.Description.ListDelay;
+                var settled = isKnown || Now - Record.StateSince >= _context.Driver.Description.ListDelay;
                 if (settled && (mine.Count > 0 || absent >= needed))
                 {
                     break;

@@ -25,7 +25,7 @@ internal sealed partial class CellReconciler
             {
                 await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
                 _launchSent = true;
-                var instance = await BoundedAsync(TryLaunchAsync, cancellationToken).ConfigureAwait(false);
+                var instance = await BoundedAsync(ct => TryLaunchAsync(Record, ct), cancellationToken).ConfigureAwait(false);
                 await UpdateAsync(r => Located(r, instance), cancellationToken).ConfigureAwait(false);
                 return;
             }
@@ -71,11 +71,11 @@ internal sealed partial class CellReconciler
     private Task TakeAsync(Candidate next, string why, CancellationToken cancellationToken)
     {
         LogAlternative(Record.Id, Record.InstanceType, Record.Zone, why, next.Type.Name, next.Offering.Zone);
-        return UpdateAsync(r => For(r, next), cancellationToken);
+        return UpdateAsync(r => r.With(For(next)), cancellationToken);
     }
 
     // Another type is another launch: it needs a token of its own, durable before the call.
-    private static CellRecord For(CellRecord record, Candidate chosen) => record with
+    private static CellLaunch For(Candidate chosen) => new()
     {
         LaunchToken = CellManager.NewLaunchToken(),
         InstanceType = chosen.Type.Name,
@@ -85,9 +85,8 @@ internal sealed partial class CellReconciler
         PricePerHour = chosen.PricePerHour,
     };
 
-    private async Task<Instance> TryLaunchAsync(CancellationToken cancellationToken)
+    private async Task<Instance> TryLaunchAsync(CellRecord record, CancellationToken cancellationToken)
     {
-        var record = Record;
         var boot = new CellBootConfiguration
         {
             CellId = record.Id,

@@ -48,14 +48,11 @@ internal sealed partial class CellReconciler
         var pause = FirstDial;
         while (true)
         {
-            var agent = await DialAsync(cancellationToken).ConfigureAwait(false);
+            var agent = Record.State < CellState.Ready
+                ? await BootAsync(cancellationToken).ConfigureAwait(false)
+                : await RedialAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                if (Record.State < CellState.Ready)
-                {
-                    await EnrolledAsync(cancellationToken).ConfigureAwait(false);
-                }
-
                 return await FollowAsync(agent, cancellationToken).ConfigureAwait(false);
             }
             catch (AgentException e) when (e.Kind == AgentErrorKind.Refused)
@@ -74,73 +71,16 @@ internal sealed partial class CellReconciler
         }
     }
 
-    private async Task<ICellAgent> DialAsync(CancellationToken cancellationToken)
+    private async Task<ICellAgent> RedialAsync(CancellationToken cancellationToken)
     {
-        var pause = FirstDial;
         using var abandoned = CancellationTokenSource.CreateLinkedTokenSource(
             cancellationToken, Record.State < CellState.Claimed ? _abandoned.Token : CancellationToken.None);
-        while (true)
-        {
-            string problem;
-            try
-            {
-                using var timeout = new CancellationTokenSource(AttemptTimeout, _context.Time);
-                using var attempt = CancellationTokenSource.CreateLinkedTokenSource(abandoned.Token, timeout.Token);
-                return await _context.Agents.ConnectAsync(Record, OnStep, attempt.Token).ConfigureAwait(false);
-            }
-            catch (AgentException e)
-            {
-                problem = e.Message;
-            }
-            catch (OperationCanceledException) when (!abandoned.IsCancellationRequested)
-            {
-                problem = $"no answer within {AttemptTimeout.TotalSeconds:0} s";
-            }
-
-            if (Record.State < CellState.Ready)
-            {
-                var limit = _context.Boots.LimitFor(Record.InstanceType);
-                if (Now > Record.StateSince + limit)
-                {
-                    _context.Boots.Add(Record.InstanceType, limit);
-                    throw new CellException("BootTimeout", $"the agent was not ready within {limit.TotalMinutes:0.#} minutes: {problem}");
-                }
-            }
-            else if (_context.Time.GetElapsedTime(_lastContact) > _context.Options.AgentLostTimeout)
-            {
-                throw new CellException("CellLost", $"the agent was out of reach for {_context.Options.AgentLostTimeout.TotalMinutes:0.#} minutes: {problem}");
-            }
-
-            await Task.Delay(Jitter(pause), _context.Time, abandoned.Token).ConfigureAwait(false);
-            pause = Min(pause * 1.5, SlowestDial);
-        }
-    }
-
-    private void OnStep(AgentConnectStep step)
-    {
-        if (Record.State < CellState.Claimed)
-        {
-            _cell.Publish(step == AgentConnectStep.Answered ? CellUpdateKind.AgentAnswered : CellUpdateKind.AgentEnrolled);
-        }
-    }
-
-    private async Task EnrolledAsync(CancellationToken cancellationToken)
-    {
-        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            // A stop that came first wins: nothing may start after it.
-            _abandoned.Token.ThrowIfCancellationRequested();
-            _context.Boots.Add(Record.InstanceType, Now - Record.StateSince);
-            var enrolled = Record with { State = CellState.Ready };
-            await StoreAsync(enrolled.Pod is null ? enrolled : Claimed(enrolled), cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            _turn.Release();
-        }
-
-        _context.Enrolled(Record);
+        return await DialAsync(
+            () => Record,
+            problem => _context.Time.GetElapsedTime(_lastContact) > _context.Options.AgentLostTimeout
+                ? new CellException("CellLost", $"the agent was out of reach for {_context.Options.AgentLostTimeout.TotalMinutes:0.#} minutes: {problem}")
+                : null,
+            abandoned.Token).ConfigureAwait(false);
     }
 
     private CellRecord Claimed(CellRecord record) => record with { State = CellState.Claimed, ClaimedAt = Now };
@@ -166,26 +106,15 @@ internal sealed partial class CellReconciler
             var taken = Record with { Pod = pod };
             await StoreAsync(isReady ? Claimed(taken) : taken, cancellationToken).ConfigureAwait(false);
             _cell.Assignment = assignment;
+            _wasTaken = true;
         }
         finally
         {
             _turn.Release();
         }
 
-        if (agent is not null)
-        {
-            try
-            {
-                await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is AgentException or ObjectDisposedException or OperationCanceledException)
-            {
-                // The cell is the pod's now. On a new connection it is given again, and whoever refuses it is heard there.
-                LogConnectionLost(Record.Id, e.Message);
-                await ReconnectAsync().ConfigureAwait(false);
-            }
-        }
-
+        // The cell is the pod's now, also if its agent cannot be told yet, or refuses.
+        await TellAsync(agent, static _ => false, cancellationToken).ConfigureAwait(false);
         return true;
     }
 
@@ -193,16 +122,34 @@ internal sealed partial class CellReconciler
     public async Task AssignAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
         _cell.Assignment = assignment;
-        if (_cell.ConnectedAgent is { } agent && Record.State == CellState.Claimed)
+        if (Record.State == CellState.Claimed)
         {
-            try
-            {
-                await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is AgentException { Kind: AgentErrorKind.Unavailable } or ObjectDisposedException)
-            {
-                LogConnectionLost(Record.Id, e.Message);
-            }
+            await TellAsync(_cell.ConnectedAgent, static e => e is AgentException { Kind: not AgentErrorKind.Unavailable }, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Tells an agent, if there is one, what is wanted of it now. What does not reach it is said again on a new connection, which is made at
+    /// once, and what it answers is heard there.
+    /// </summary>
+    /// <param name="agent">The agent.</param>
+    /// <param name="isForCaller">Which answers the caller is to hear instead.</param>
+    /// <param name="cancellationToken">Ends the call, not the telling.</param>
+    private async Task TellAsync(ICellAgent? agent, Predicate<Exception> isForCaller, CancellationToken cancellationToken)
+    {
+        if (agent is null)
+        {
+            return;
+        }
+
+        try
+        {
+            await ConveyAsync(agent, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when ((e is AgentException or CellException or ObjectDisposedException or OperationCanceledException) && !isForCaller(e))
+        {
+            LogConnectionLost(Record.Id, e.Message);
+            await ReconnectAsync().ConfigureAwait(false);
         }
     }
 
@@ -264,7 +211,11 @@ internal sealed partial class CellReconciler
                 if (update.Event is { } happened)
                 {
                     _lastEvent = happened.Sequence;
-                    _cell.Publish(CellUpdateKind.PodEvent, happened);
+                    if (happened.Reason != RebalanceRecommended || !_wasAdvised)
+                    {
+                        _wasAdvised |= happened.Reason == RebalanceRecommended;
+                        _cell.Publish(CellUpdateKind.PodEvent, happened);
+                    }
                 }
 
                 if (update.Status is { } status)
@@ -360,12 +311,18 @@ internal sealed partial class CellReconciler
         while (true)
         {
             // While the agent is connected there is no hurry; once it is not, the instance is the first suspect.
-            var eager = _cell.ConnectedAgent is null && Record.State >= CellState.Ready;
+            var hasLoser = Record is { State: >= CellState.Ready, Spare: not null };
+            var eager = Record.State >= CellState.Ready && (_cell.ConnectedAgent is null || hasLoser);
             var instances = await _context.Watcher.NextAsync(eager, cancellationToken).ConfigureAwait(false);
             var instance = instances.Find(Record.InstanceId);
             if (instance is { State: >= InstanceState.Terminating })
             {
                 return Ended(instance);
+            }
+
+            if (hasLoser)
+            {
+                await EndSpareAsync(instances, cancellationToken).ConfigureAwait(false);
             }
 
             absent = instance is null && Now - Record.StateSince > _context.Driver.Description.ListDelay ? absent + 1 : 0;

@@ -13,6 +13,7 @@ namespace Kip.Cells;
 /// </summary>
 internal sealed partial class CellReconciler : IDisposable
 {
+    private const string RebalanceRecommended = "RebalanceRecommended"; // as agents name it
     private static readonly TimeSpan FirstDial = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan SlowestDial = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(15);
@@ -32,6 +33,8 @@ internal sealed partial class CellReconciler : IDisposable
     private readonly CancellationTokenSource _overdue;
     private volatile CancellationTokenSource? _connection; // cancelled for a new one
     private string? _agentInstance;
+    private volatile bool _wasTaken; // by a pod that it was not made for
+    private bool _wasAdvised; // the cloud and the agent may both tell
     private long _lastEvent;
     private bool _launchSent; // the cloud may know the launch token: no other launch before it has refused this one
     private volatile IReadOnlyList<RegistryCredential> _logins = []; // the cloud's, that the agent pulls with
@@ -143,6 +146,11 @@ internal sealed partial class CellReconciler : IDisposable
             return;
         }
 
+        if (Record is { Reason: CellRecord.SpotInterrupted, State: < CellState.Claimed })
+        {
+            await _abandoned.CancelAsync().ConfigureAwait(false); // by the process before this one
+        }
+
         if (Record.DrainDeadline is { } deadline)
         {
             _overdue.CancelAfter(Max(deadline - Now, TimeSpan.Zero));
@@ -229,20 +237,8 @@ internal sealed partial class CellReconciler : IDisposable
     private static CellException Ended(Instance instance) =>
         new("CellLost", $"instance {instance.Id} has ended{(instance.StateReason is { } why ? $": {why}" : "")}");
 
-    private PodStatus Lost(string reason, string message)
-    {
-        var status = _cell.Status is { } last ? KubernetesJson.Clone(last) : new PodStatus { StartTime = Record.CreatedAt };
-        status.Phase = PodPhase.Failed;
-        status.Reason = reason;
-        status.Message = message;
-        foreach (var condition in status.Conditions?.Where(static c => c.Type is PodConditionType.Ready or PodConditionType.ContainersReady) ?? [])
-        {
-            condition.LastTransitionTime = condition.Status == "False" ? condition.LastTransitionTime : Now;
-            (condition.Status, condition.Reason) = ("False", "PodFailed");
-        }
-
-        return status;
-    }
+    private PodStatus Lost(string reason, string message) =>
+        (_cell.Status ?? new PodStatus { StartTime = Record.CreatedAt }).AsFailed(reason, message);
 
     // As a kubelet does it whose node shuts down: what has succeeded has, all else has failed, and the condition says that it was not the pod's fault.
     private static PodStatus Interrupted(PodStatus ended, string message)
@@ -252,10 +248,7 @@ internal sealed partial class CellReconciler : IDisposable
             return ended;
         }
 
-        var status = KubernetesJson.Clone(ended);
-        status.Phase = PodPhase.Failed;
-        status.Reason = CellRecord.SpotInterrupted;
-        status.Message = message;
+        var status = ended.AsFailed(CellRecord.SpotInterrupted, message);
         status.Conditions =
         [
             .. (status.Conditions ?? []).Where(static c => c.Type != PodConditionType.DisruptionTarget),

@@ -67,6 +67,12 @@ public sealed record CellRecord
     /// <summary>Address reserved for the pod, once known; null where the pod has the cell's own.</summary>
     public string? PodAddress { get; init; }
 
+    /// <summary>
+    /// A second launch for the same cell, made because the first boot has stalled; null for none. Whichever agent answers first makes its
+    /// launch the cell's. The other one is kept here until its instance has ended.
+    /// </summary>
+    public CellLaunch? Spare { get; init; }
+
     /// <summary>When the pod was given to the agent, or null: a pod whose cell ended before may be given another cell.</summary>
     public DateTimeOffset? ClaimedAt { get; init; }
 
@@ -90,6 +96,39 @@ public sealed record CellRecord
     [JsonIgnore]
     public string? StoreVersion { get; init; }
 
+    /// <summary>The launch of the cell, apart from the rest.</summary>
+    [JsonIgnore]
+    internal CellLaunch Launch => new()
+    {
+        LaunchToken = LaunchToken,
+        InstanceType = InstanceType,
+        AttachedGpus = AttachedGpus,
+        Zone = Zone,
+        CapacityType = CapacityType,
+        PricePerHour = PricePerHour,
+        InstanceId = InstanceId,
+        Address = Address,
+        PodAddress = PodAddress,
+    };
+
+    /// <summary>The same cell with another launch.</summary>
+    internal CellRecord With(CellLaunch launch) => this with
+    {
+        LaunchToken = launch.LaunchToken,
+        InstanceType = launch.InstanceType,
+        AttachedGpus = launch.AttachedGpus,
+        Zone = launch.Zone,
+        CapacityType = launch.CapacityType,
+        PricePerHour = launch.PricePerHour,
+        InstanceId = launch.InstanceId,
+        Address = launch.Address,
+        PodAddress = launch.PodAddress,
+    };
+
+    /// <summary>Whether an instance may be the cell's, or its spare's: one whose launch has not been answered is known by nobody yet.</summary>
+    internal bool Owns(string instanceId) =>
+        InstanceId is null || InstanceId == instanceId || (Spare is { } spare && (spare.InstanceId is null || spare.InstanceId == instanceId));
+
     [JsonInclude]
     [JsonPropertyName("finalStatus")]
     internal JsonElement? FinalStatusJson
@@ -97,6 +136,37 @@ public sealed record CellRecord
         get => FinalStatus is { } status ? JsonElement.Parse(KubernetesJson.SerializeToUtf8(status)) : null;
         init => FinalStatus = value is { } json ? KubernetesJson.DeserializePodStatus(Encoding.UTF8.GetBytes(json.GetRawText())) : null;
     }
+}
+
+/// <summary>One launch: what is asked of the cloud, and what it has answered.</summary>
+public sealed record CellLaunch
+{
+    /// <inheritdoc cref="CellRecord.LaunchToken"/>
+    public required string LaunchToken { get; init; }
+
+    /// <inheritdoc cref="CellRecord.InstanceType"/>
+    public required string InstanceType { get; init; }
+
+    /// <inheritdoc cref="CellRecord.AttachedGpus"/>
+    public GpuDevices? AttachedGpus { get; init; }
+
+    /// <inheritdoc cref="CellRecord.Zone"/>
+    public required string Zone { get; init; }
+
+    /// <inheritdoc cref="CellRecord.CapacityType"/>
+    public CapacityType CapacityType { get; init; }
+
+    /// <inheritdoc cref="CellRecord.PricePerHour"/>
+    public decimal? PricePerHour { get; init; }
+
+    /// <inheritdoc cref="CellRecord.InstanceId"/>
+    public string? InstanceId { get; init; }
+
+    /// <inheritdoc cref="CellRecord.Address"/>
+    public string? Address { get; init; }
+
+    /// <inheritdoc cref="CellRecord.PodAddress"/>
+    public string? PodAddress { get; init; }
 }
 
 /// <summary>Which pod. The UID is the identity: a pod made again under the same name is another pod.</summary>

@@ -10,8 +10,8 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
     private const double Slowdown = 1.4;
 
     private readonly Lock _lock = new();
+    private readonly Alarm _asked = new(time);
     private List<TaskCompletionSource<InstanceList>> _waiters = [];
-    private TaskCompletionSource _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _eager;
 
     /// <summary>The next complete list whose call begins after this one.</summary>
@@ -26,7 +26,7 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
             if (eager && !_eager)
             {
                 _eager = true;
-                _asked.TrySetResult();
+                _asked.Ring();
             }
         }
 
@@ -40,20 +40,18 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
         var last = time.GetUtcNow() - idleInterval;
         while (true)
         {
-            Task asked;
             bool eager;
             lock (_lock)
             {
-                asked = _asked.Task;
                 eager = _eager;
             }
 
             if (!eager)
             {
                 eagerPause = driver.Description.ListInterval;
-                await WaitAsync(asked, last + idleInterval - time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
             }
 
+            await _asked.WaitAsync(eager ? TimeSpan.Zero : last + idleInterval - time.GetUtcNow(), cancellationToken).ConfigureAwait(false);
             lock (_lock)
             {
                 eager = _eager;
@@ -76,7 +74,6 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
                 waiters = _waiters;
                 _waiters = [];
                 _eager = false;
-                _asked = new(TaskCreationOptions.RunContinuationsAsynchronously);
             }
 
             try
@@ -101,23 +98,6 @@ internal sealed partial class InstanceWatcher(ICellDriver driver, TimeSpan callT
             }
 
             last = time.GetUtcNow();
-        }
-    }
-
-    private async Task WaitAsync(Task asked, TimeSpan pause, CancellationToken cancellationToken)
-    {
-        if (pause <= TimeSpan.Zero)
-        {
-            return;
-        }
-
-        try
-        {
-            await asked.WaitAsync(pause, time, cancellationToken).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            // The regular look is due.
         }
     }
 

@@ -26,7 +26,7 @@ internal sealed partial class OrphanCollector(CellContext context)
 
         bool IsOwned(Instance instance) => instance.Tags.TryGetValue(InstanceTags.CellId, out var cell)
             && records.TryGetValue(cell, out var record)
-            && (record.InstanceId is null || record.InstanceId == instance.Id);
+            && record.Owns(instance.Id);
     }
 
     /// <summary>Looks, and ends what is due.</summary>

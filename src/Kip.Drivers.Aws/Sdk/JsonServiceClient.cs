@@ -7,16 +7,17 @@ using Amazon.Runtime.Internal.Transform;
 
 namespace Kip.Drivers.Aws.Sdk;
 
-/// <summary>A service that speaks JSON, version 1.1 of AWS's protocol: the action is in a header.</summary>
+/// <summary>A service that speaks JSON, by version 1.0 or 1.1 of AWS's protocol: the action is in a header.</summary>
 internal abstract class JsonServiceClient : AwsServiceClient
 {
     private readonly string _target;
+    private readonly string _version;
 
-    protected JsonServiceClient(AwsServiceConfig config, string target)
-        : base(config) => _target = target;
+    protected JsonServiceClient(AwsServiceConfig config, string target, string version = "1.1")
+        : base(config) => (_target, _version) = (target, version);
 
-    protected JsonServiceClient(AWSCredentials credentials, AwsServiceConfig config, string target)
-        : base(credentials, config) => _target = target;
+    protected JsonServiceClient(AWSCredentials credentials, AwsServiceConfig config, string target, string version = "1.1")
+        : base(credentials, config) => (_target, _version) = (target, version);
 
     protected Task<TResponse> InvokeAsync<TRequest, TResponse>(
         string action, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellationToken)
@@ -26,12 +27,12 @@ internal abstract class JsonServiceClient : AwsServiceClient
             request,
             new InvokeOptions
             {
-                RequestMarshaller = new Marshaller<TRequest>($"{_target}.{action}", requestType),
+                RequestMarshaller = new Marshaller<TRequest>($"{_target}.{action}", _version, requestType),
                 ResponseUnmarshaller = new Unmarshaller<TResponse>(responseType),
             },
             cancellationToken);
 
-    private sealed class Marshaller<T>(string target, JsonTypeInfo<T> type) : IMarshaller<IRequest, AmazonWebServiceRequest>
+    private sealed class Marshaller<T>(string target, string version, JsonTypeInfo<T> type) : IMarshaller<IRequest, AmazonWebServiceRequest>
         where T : AmazonWebServiceRequest
     {
         public IRequest Marshall(AmazonWebServiceRequest input)
@@ -43,16 +44,26 @@ internal abstract class JsonServiceClient : AwsServiceClient
                 Content = JsonSerializer.SerializeToUtf8Bytes((T)input, type),
             };
             request.Headers["X-Amz-Target"] = target;
-            request.Headers["Content-Type"] = "application/x-amz-json-1.1";
+            request.Headers["Content-Type"] = "application/x-amz-json-" + version;
             return request;
         }
     }
 
     private sealed class Unmarshaller<T>(JsonTypeInfo<T> type) : JsonResponseUnmarshaller
-        where T : AmazonWebServiceResponse
+        where T : AmazonWebServiceResponse, new()
     {
-        public override AmazonWebServiceResponse Unmarshall(JsonUnmarshallerContext input) =>
-            JsonSerializer.Deserialize(input.Stream, type) ?? throw new JsonException("the answer is null");
+        public override AmazonWebServiceResponse Unmarshall(JsonUnmarshallerContext input)
+        {
+            using var body = new MemoryStream();
+            input.Stream.CopyTo(body);
+            if (body.Length == 0)
+            {
+                return new T(); // of an action that has nothing to answer
+            }
+
+            body.Position = 0;
+            return JsonSerializer.Deserialize(body, type) ?? throw new JsonException("the answer is null");
+        }
 
         public override AmazonServiceException UnmarshallException(JsonUnmarshallerContext input, Exception innerException, HttpStatusCode statusCode)
         {

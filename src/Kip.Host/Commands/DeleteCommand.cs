@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Kip.Cells;
 using Kip.Host.Configuration;
+using Kip.Host.Node;
 using Kip.Host.Standalone;
 using Kip.Host.Terminal;
 
@@ -12,20 +13,36 @@ internal static class DeleteCommand
     public static Command Create()
     {
         var shared = new SharedOptions();
+        var cluster = new ClusterOptions();
         var node = new Option<string>("--node") { Description = "The virtual node whose cells are ended; no host of it may run", Required = true };
         var cloud = CloudOption.Create("local for a node whose cells are on this machine, aws for one whose cells are on EC2");
         var cells = new Command("cells", "End all cells of a virtual node that has been given up; its pods are lost") { node, cloud };
         shared.AddTo(cells);
-        cells.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetRequiredValue(node), parsed.GetRequiredValue(cloud), shared.Read(parsed), cancellationToken));
+        cluster.AddTo(cells);
+        cells.SetAction((parsed, cancellationToken) => RunAsync(
+            parsed.GetRequiredValue(node), parsed.GetRequiredValue(cloud), shared.Read(parsed), cluster.Read(parsed), cancellationToken));
         return new Command("delete", "End things") { cells };
     }
 
-    private static async Task<int> RunAsync(string node, string cloud, SharedOptions.Values flags, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(
+        string node, string cloud, SharedOptions.Values flags, ClusterOptions.Values cluster, CancellationToken cancellationToken)
     {
-        var settings = await HostSettings.LoadAsync(flags, cloud, cancellationToken).ConfigureAwait(false);
         using var loggers = StandardErrorLogging.Create(flags.Verbose);
+        if (cluster.IsCluster)
+        {
+            // Their cloud must be known, or nothing could be ended.
+            var remote = await HostSettings.LoadAsync(flags, needsCloud: true, cancellationToken).ConfigureAwait(false);
+            using var records = await ClusterCells.OpenAsync(remote, cluster.Kubeconfig, loggers, cancellationToken).ConfigureAwait(false);
+            return await ShowAsync(node, await records.EndNodeAsync(node, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+        }
+
+        var settings = await HostSettings.LoadAsync(flags, cloud, cancellationToken).ConfigureAwait(false);
         await using var host = await StandaloneHost.OpenAsync(settings, ofNode: true, loggers, cancellationToken).ConfigureAwait(false);
-        var ended = await host.EndNodeAsync(node, cancellationToken).ConfigureAwait(false);
+        return await ShowAsync(node, await host.EndNodeAsync(node, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+    }
+
+    private static async Task<int> ShowAsync(string node, IReadOnlyList<CellRecord> ended)
+    {
         foreach (var cell in ended)
         {
             Console.Out.WriteLine($"{cell.Id} of pod {cell.Pod}");

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Kip.Cells;
 using Kip.Host.Configuration;
+using Kip.Host.Node;
 using Kip.Host.Standalone;
 using Kip.Host.Terminal;
 
@@ -15,26 +16,41 @@ internal static class GetCommand
     public static Command Create()
     {
         var shared = new SharedOptions();
+        var cluster = new ClusterOptions();
         var cloud = CloudOption.Create("local for the cells of this machine, aws for those on EC2");
-        var cells = new Command("cells", "List the cells of this machine, or those on EC2 whose records are here") { cloud };
+        var cells = new Command("cells", "List the cells of this machine, those on EC2 whose records are here, or those whose records are in a cluster") { cloud };
         cells.Aliases.Add("cell");
         shared.AddTo(cells);
-        cells.SetAction((parsed, cancellationToken) => RunAsync(shared.Read(parsed), parsed.GetRequiredValue(cloud), cancellationToken));
+        cluster.AddTo(cells);
+        cells.SetAction((parsed, cancellationToken) => RunAsync(
+            shared.Read(parsed), parsed.GetRequiredValue(cloud), cluster.Read(parsed), cancellationToken));
         return new Command("get", "List things") { cells };
     }
 
-    private static async Task<int> RunAsync(SharedOptions.Values flags, string cloud, CancellationToken cancellationToken)
+    private static async Task<int> RunAsync(SharedOptions.Values flags, string cloud, ClusterOptions.Values cluster, CancellationToken cancellationToken)
     {
-        var settings = await HostSettings.LoadAsync(flags, cloud, cancellationToken).ConfigureAwait(false);
         using var loggers = StandardErrorLogging.Create(flags.Verbose);
+        if (cluster.IsCluster)
+        {
+            var remote = await HostSettings.LoadAsync(flags, needsCloud: false, cancellationToken).ConfigureAwait(false);
+            using var records = await ClusterCells.OpenAsync(remote, cluster.Kubeconfig, loggers, cancellationToken).ConfigureAwait(false);
+            return await ShowAsync(records.Store, cancellationToken).ConfigureAwait(false);
+        }
+
+        var settings = await HostSettings.LoadAsync(flags, cloud, cancellationToken).ConfigureAwait(false);
         await using var host = await StandaloneHost.OpenAsync(settings, ofNode: false, loggers, cancellationToken).ConfigureAwait(false);
         foreach (var line in await host.CollectAsync(cancellationToken).ConfigureAwait(false))
         {
             await Console.Error.WriteLineAsync($"kip: {line}").ConfigureAwait(false);
         }
 
+        return await ShowAsync(host.Store, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task<int> ShowAsync(ICellStore store, CancellationToken cancellationToken)
+    {
         var now = TimeProvider.System.GetUtcNow();
-        var rows = (await host.Store.ListAsync(cancellationToken).ConfigureAwait(false))
+        var rows = (await store.ListAsync(cancellationToken).ConfigureAwait(false))
             .OrderBy(static r => r.CreatedAt)
             .Select(r => (string[])[ r.Id, r.State.ToString(), r.InstanceType, r.Zone, r.Address ?? "<none>", r.Pod?.ToString() ?? "<none>", Age(now - r.CreatedAt)])
             .Prepend(Header)

@@ -27,6 +27,7 @@ internal static class AwsSettings
             // A key of the environment may come with a session token: AWS's own sources read both.
             Credentials = aws.AccessKey is var (id, secret) && environment("AWS_ACCESS_KEY_ID") is null or "" ? new BasicAWSCredentials(id, secret.Value) : null,
             EndpointUrl = aws.Endpoint,
+            InterruptionQueue = aws.InterruptionQueue,
             InsecureTlsSkipVerify = aws.SkipTlsVerify,
             VpcId = aws.VpcId,
             SubnetIds = aws.SubnetId is { } subnet ? [subnet] : [],
@@ -41,6 +42,21 @@ internal static class AwsSettings
             LivePrices = instanceData is null,
             Tags = cells.Nametag is { } nametag ? new Dictionary<string, string> { ["KipNametag"] = nametag } : [],
         };
+        if (cells.CallLimits is { } limits)
+        {
+            var published = options.CallLimits;
+            options = options with
+            {
+                CallLimits = published with
+                {
+                    Launch = limits.Launch ?? published.Launch,
+                    Instances = limits.Instances ?? published.Instances,
+                    Terminate = limits.Terminate ?? published.Terminate,
+                    List = limits.List ?? published.List,
+                },
+            };
+        }
+
         return cells.BootImage.Count == 0
             ? options
             : options with { Image = string.Join("; ", cells.BootImage.OrderBy(static part => part.Key, StringComparer.Ordinal).Select(static part => $"{part.Key}={part.Value}")) };

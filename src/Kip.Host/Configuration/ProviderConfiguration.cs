@@ -1,6 +1,7 @@
 using System.Net;
 using Kip.Agents;
 using Kip.Cells;
+using Kip.Drivers;
 using Kip.Kubernetes;
 using Kip.Sizing;
 
@@ -42,6 +43,9 @@ internal sealed record AwsConfiguration : CloudConfiguration
     public Uri? Endpoint { get; init; }
 
     public bool SkipTlsVerify { get; init; }
+
+    /// <summary>A queue with EC2's spot notices; null for none.</summary>
+    public Uri? InterruptionQueue { get; init; }
 
     /// <summary>Whether agents are dialled at public addresses, for a host outside of the VPC.</summary>
     public bool ConnectToPublicAddress { get; init; }
@@ -127,6 +131,9 @@ internal sealed record CellsConfiguration
 
     /// <summary>cells.standbyBudgetPerHour: dollars per hour for cells that are kept ready by demand.</summary>
     public decimal StandbyBudgetPerHour { get; init; }
+
+    /// <summary>cells.callLimits: how fast the account may be used; null, as a whole or of an action, for what the cloud publishes.</summary>
+    public CallLimits? CallLimits { get; init; }
 
     public string? CloudInitFile { get; init; }
 

@@ -55,6 +55,9 @@ internal sealed class AwsSection
     [JsonPropertyName("endpointURL")]
     public string? EndpointUrl { get; set; }
 
+    [JsonPropertyName("interruptionQueueURL")]
+    public string? InterruptionQueueUrl { get; set; }
+
     [JsonPropertyName("insecureTLSSkipVerify")]
     public bool? InsecureTlsSkipVerify { get; set; }
 
@@ -163,6 +166,8 @@ internal sealed class CellsSection
 
     public decimal? StandbyBudgetPerHour { get; set; }
 
+    public CallLimitsSection? CallLimits { get; set; }
+
     public string? CloudInitFile { get; set; }
 
     public ItzoSection? Itzo { get; set; }
@@ -190,6 +195,24 @@ internal sealed class CellsSection
     public bool? UseCloudParameterStore { get; set; }
 
     public List<RegistrySection>? Registries { get; set; }
+}
+
+internal sealed class CallLimitsSection
+{
+    public RateLimitSection? Launch { get; set; }
+
+    public RateLimitSection? Instances { get; set; }
+
+    public RateLimitSection? Terminate { get; set; }
+
+    public RateLimitSection? List { get; set; }
+}
+
+internal sealed class RateLimitSection
+{
+    public double? PerSecond { get; set; }
+
+    public int? Burst { get; set; }
 }
 
 internal sealed class StandbyCellsSection

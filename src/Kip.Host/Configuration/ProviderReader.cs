@@ -138,6 +138,7 @@ internal sealed partial class ProviderReader
             VpcId = Text(aws.VpcId),
             SubnetId = Text(aws.SubnetId),
             Endpoint = Address($"{Field}.endpointURL", aws.EndpointUrl),
+            InterruptionQueue = Address($"{Field}.interruptionQueueURL", aws.InterruptionQueueUrl),
             SkipTlsVerify = aws.InsecureTlsSkipVerify ?? false,
             ConnectToPublicAddress = aws.ConnectToPublicAddress ?? false,
         };
@@ -230,6 +231,7 @@ internal sealed partial class ProviderReader
             Overhead = Overhead(cells.Overhead ?? []),
             StandbyCells = [.. (cells.StandbyCells ?? []).Select(StandbyCells)],
             StandbyBudgetPerHour = cells.StandbyBudgetPerHour ?? 0,
+            CallLimits = CallLimits(cells.CallLimits, cloud),
             CloudInitFile = await CloudInitFileAsync(Text(cells.CloudInitFile), cancellationToken).ConfigureAwait(false),
             AgentVersion = Text(cells.Itzo?.Version),
             AgentUrl = Address("cells.itzo.url", cells.Itzo?.Url),
@@ -361,6 +363,56 @@ internal sealed partial class ProviderReader
         }
 
         return null;
+    }
+
+    private CallLimits? CallLimits(CallLimitsSection? limits, CloudConfiguration? cloud)
+    {
+        if (limits is null)
+        {
+            return null;
+        }
+
+        if (cloud is LocalConfiguration)
+        {
+            _warnings.Add($"{_document.Place("cells.callLimits")}: cells.callLimits has no effect: local cells are made as fast as this machine can");
+        }
+
+        return new CallLimits
+        {
+            Launch = Limit("launch", limits.Launch),
+            Instances = Limit("instances", limits.Instances),
+            Terminate = Limit("terminate", limits.Terminate),
+            List = Limit("list", limits.List),
+        };
+
+        RateLimit? Limit(string action, RateLimitSection? limit)
+        {
+            var field = $"cells.callLimits.{action}";
+            if (limit is null)
+            {
+                return null;
+            }
+
+            if (limit.PerSecond is null)
+            {
+                _errors.Required($"{field}.perSecond", "how many in the long run, such as 5");
+            }
+            else if (!(limit.PerSecond > 0))
+            {
+                _errors.Invalid($"{field}.perSecond", limit.PerSecond.Value, "must be more than 0");
+            }
+
+            if (limit.Burst is null)
+            {
+                _errors.Required($"{field}.burst", "how many at once after a rest, such as 100");
+            }
+            else if (limit.Burst < 1)
+            {
+                _errors.Invalid($"{field}.burst", limit.Burst.Value, "must be at least 1");
+            }
+
+            return new RateLimit(limit.PerSecond ?? 1, limit.Burst ?? 1);
+        }
     }
 
     private StandbyCells StandbyCells(StandbyCellsSection cells, int i)

@@ -24,7 +24,7 @@ internal sealed record NodeCloud(ICellDriver Driver, string RecordFile, TimeSpan
     /// <exception cref="DriverException">What it says of the cloud cannot be right.</exception>
     public static NodeCloud Open(HostSettings settings, string? instanceData, string authorityId, TimeProvider time, ILoggerFactory loggers)
     {
-        var controllerId = "kip-" + authorityId;
+        var controllerId = ControllerIdOf(authorityId);
         return settings.Provider.Cloud switch
         {
             // Looking at local cells costs nothing, and their death is seen by looking.
@@ -38,6 +38,9 @@ internal sealed record NodeCloud(ICellDriver Driver, string RecordFile, TimeSpan
 
     private static NodeCloud OpenAws(AwsDriverOptions options, TimeProvider time, ILoggerFactory loggers) => new(
         new AwsDriver(options, time, loggers.CreateLogger<AwsDriver>()), $"aws-{options.Region}.db", TimeSpan.FromSeconds(10));
+
+    /// <summary>What the instances of an authority are tagged with, unless provider.yaml says something else.</summary>
+    public static string ControllerIdOf(string authorityId) => "kip-" + authorityId;
 
     public void Dispose() => (Driver as IDisposable)?.Dispose();
 }

@@ -40,7 +40,7 @@ internal static class NodeHost
             using var memory = await NodeMemory.OpenAsync(settings, client, cluster.Namespace, time, loggers, cancellationToken).ConfigureAwait(false);
             using var cloud = NodeCloud.Open(settings.Host, settings.InstanceData, memory.Authority.Id, time, loggers);
             var store = await memory.OpenRecordsAsync(cloud, cancellationToken).ConfigureAwait(false);
-            var node = Describe(settings, cluster, memory.Identity);
+            var node = Describe(settings, cluster, memory);
             await using var virtualNode = new VirtualNode(
                 node,
                 client,
@@ -89,10 +89,11 @@ internal static class NodeHost
         }
     }
 
-    private static VirtualNodeOptions Describe(NodeSettings settings, KubernetesConfiguration cluster, string identity) => new()
+    private static VirtualNodeOptions Describe(NodeSettings settings, KubernetesConfiguration cluster, NodeMemory memory) => new()
     {
         NodeName = settings.NodeName,
-        HostIdentity = identity,
+        HostIdentity = memory.Identity,
+        HasEnded = memory.HasEnded,
         InternalIP = settings.InternalIP ?? OwnAddress(cluster.Server),
         KubeletPort = settings.KubeletPort,
         ServingCertificate = settings.ServingCertificate is var (certificate, key) ? Files(new CertificateFiles(certificate, key)) : null,

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Host.Configuration;
@@ -12,7 +11,7 @@ namespace Kip.Host.Node;
 /// <summary>What the host of a node must not forget, where <see cref="NodeSettings.CellStore"/> says: its authority and its cells' records.</summary>
 internal abstract class NodeMemory : IDisposable
 {
-    private const string SecretName = "kip-controller";
+    public const string SecretName = "kip-controller";
 
     private NodeMemory(string owner, string identity, CertificateAuthority authority) => (Owner, Identity, Authority) = (owner, identity, authority);
 
@@ -23,6 +22,9 @@ internal abstract class NodeMemory : IDisposable
     public string Identity { get; }
 
     public CertificateAuthority Authority { get; }
+
+    /// <summary>Whether the host of an identity is known to have ended.</summary>
+    public virtual bool HasEnded(string identity) => false;
 
     /// <param name="settings">Where it is.</param>
     /// <param name="client">Calls the API server.</param>
@@ -40,7 +42,7 @@ internal abstract class NodeMemory : IDisposable
         {
             var secret = new ObjectKey(@namespace, SecretName);
             var authority = await CertificateAuthority.LoadOrCreateAsync(client, secret, time, loggers.CreateLogger<CertificateAuthority>(), cancellationToken).ConfigureAwait(false);
-            return new InCluster(owner, authority, client, time, loggers);
+            return new InCluster(owner, authority, HostTrace.TryLeave(settings.Host.StateDirectory, settings.NodeName), client, time, loggers);
         }
 
         var folder = settings.Host.StateDirectory;
@@ -61,10 +63,17 @@ internal abstract class NodeMemory : IDisposable
 
     public virtual void Dispose() => Authority.Dispose();
 
-    // Its hosts are told apart by chance: a name may come again while the process that had it before lives somewhere.
-    private sealed class InCluster(string owner, CertificateAuthority authority, IKubernetesClient client, TimeProvider time, ILoggerFactory loggers)
-        : NodeMemory(owner, $"{Environment.MachineName}-{RandomNumberGenerator.GetHexString(10, lowercase: true)}", authority)
+    private sealed class InCluster(string owner, CertificateAuthority authority, HostTrace trace, IKubernetesClient client, TimeProvider time, ILoggerFactory loggers)
+        : NodeMemory(owner, trace.Identity, authority)
     {
+        public override bool HasEnded(string identity) => identity == trace.Predecessor;
+
+        public override void Dispose()
+        {
+            base.Dispose();
+            trace.Dispose();
+        }
+
         public override async Task<ICellStore> OpenRecordsAsync(NodeCloud cloud, CancellationToken cancellationToken)
         {
             var log = loggers.CreateLogger<KubernetesCellStore>();

@@ -64,6 +64,24 @@ public sealed class PodStatus : ApiObject
 
     /// <summary>Resources in force for the pod.</summary>
     public ResourceRequirements? Resources { get; set; }
+
+    /// <summary>A copy of it for a pod that is lost: it has failed and is not ready; of its containers it says what was last known.</summary>
+    /// <param name="reason">Why, in one word.</param>
+    /// <param name="message">Why, in a sentence.</param>
+    public PodStatus AsFailed(string reason, string message)
+    {
+        var status = KubernetesJson.Clone(this);
+        (status.Phase, status.Reason, status.Message) = (PodPhase.Failed, reason, message);
+        foreach (var condition in status.Conditions ?? [])
+        {
+            if (condition.Type is PodConditionType.Ready or PodConditionType.ContainersReady)
+            {
+                (condition.Status, condition.Reason) = ("False", "PodFailed");
+            }
+        }
+
+        return status;
+    }
 }
 
 /// <summary>One condition of a pod.</summary>

@@ -38,6 +38,8 @@ public sealed class SimulatedCloud : IDisposable
     private readonly List<CloudCall> _calls = [];
     private readonly Dictionary<(CloudAction Action, string Outcome), int> _outcomes = [];
     private readonly List<string> _violations = [];
+    private readonly List<(string? ControllerId, InterruptionNotice Notice)> _notices = [];
+    private readonly Signal _noticed = new();
     private int _made;
 
     /// <summary>Makes an empty cloud.</summary>
@@ -238,7 +240,22 @@ public sealed class SimulatedCloud : IDisposable
     {
         lock (_gate)
         {
-            GetMachine(instanceId).Reclaim(notice ?? SpotNotice);
+            var machine = GetMachine(instanceId);
+            machine.Reclaim(notice ?? SpotNotice);
+            if (machine.ReclaimedAt is { } end)
+            {
+                Notify(machine, end, "the cloud needs the capacity");
+            }
+        }
+    }
+
+    /// <summary>Says of a spot instance, by the cloud's own events only, that it is likely to be taken back before long.</summary>
+    /// <param name="instanceId">Its identifier.</param>
+    public void RecommendRebalance(string instanceId)
+    {
+        lock (_gate)
+        {
+            Notify(GetMachine(instanceId), null, "the spot instance is more likely to be taken back than others");
         }
     }
 
@@ -406,6 +423,46 @@ public sealed class SimulatedCloud : IDisposable
         lock (_gate)
         {
             return _byId.GetValueOrDefault(instanceId) is { } machine && machine.ControllerId == controllerId ? machine : null;
+        }
+    }
+
+    /// <summary>What drivers are told; see <see cref="IInterruptionSource"/>.</summary>
+    internal async Task WatchInterruptionsAsync(string controllerId, Func<InterruptionNotice, CancellationToken, Task<bool>> hear, CancellationToken cancellationToken)
+    {
+        var unknown = new HashSet<InterruptionNotice>(ReferenceEqualityComparer.Instance);
+        while (true)
+        {
+            var noticed = _noticed.Next;
+            InterruptionNotice? next;
+            lock (_gate)
+            {
+                next = _notices.Find(n => n.ControllerId == controllerId && !unknown.Contains(n.Notice)).Notice;
+            }
+
+            if (next is null)
+            {
+                await noticed.WaitAsync(cancellationToken);
+            }
+            else if (await hear(next, cancellationToken))
+            {
+                lock (_gate)
+                {
+                    _notices.RemoveAll(n => ReferenceEquals(n.Notice, next));
+                }
+            }
+            else
+            {
+                unknown.Add(next);
+            }
+        }
+    }
+
+    private void Notify(Machine machine, DateTimeOffset? deadline, string message)
+    {
+        if (Options.TellsInterruptions)
+        {
+            _notices.Add((machine.ControllerId, new InterruptionNotice(machine.Id, deadline, message)));
+            _noticed.Pulse();
         }
     }
 

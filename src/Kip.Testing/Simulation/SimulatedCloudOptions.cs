@@ -50,6 +50,9 @@ public sealed record SimulatedCloudOptions
     /// <summary>Whether the driver says what the limits are (<see cref="DriverDescription.Limits"/>). Default true.</summary>
     public bool TellsLimits { get; init; } = true;
 
+    /// <summary>Whether the cloud tells by events of its own (<see cref="IInterruptionSource"/>) too what agents are told. Default false.</summary>
+    public bool TellsInterruptions { get; init; }
+
     /// <summary>
     /// Whether all calls and all instances that ever were are remembered. Without, <see cref="SimulatedCloud.Calls"/> is empty, and an
     /// instance is forgotten, its launch token too, once the list no longer shows it: for runs of many hours. Default true.

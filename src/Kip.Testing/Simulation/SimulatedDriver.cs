@@ -5,7 +5,7 @@ using Kip.Sizing;
 namespace Kip.Testing;
 
 /// <summary>One process's way to a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
-internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver, IVolumeAttacher
+internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver, IVolumeAttacher, IInterruptionSource
 {
     public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId)
     {
@@ -68,6 +68,9 @@ internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId)
             return true;
         },
         cancellationToken);
+
+    public Task WatchInterruptionsAsync(Func<InterruptionNotice, CancellationToken, Task<bool>> hear, CancellationToken cancellationToken) =>
+        cloud.WatchInterruptionsAsync(controllerId, hear, cancellationToken);
 
     private CloudCall MakeCall(CloudAction action) => new(action, controllerId, cloud.Clock.GetUtcNow(), null, []);
 

@@ -40,6 +40,9 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
     private TaskCompletionSource _renewal = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private (string? Version, long Since, long Last)? _seen; // of a lease that another host holds
 
+    /// <inheritdoc cref="VirtualNodeOptions.HasEnded"/>
+    public Func<string, bool> HasEnded { get; init; } = static _ => false;
+
     /// <summary>Completes when this host holds the node.</summary>
     public Task Acquired => _acquired.Task;
 
@@ -172,7 +175,7 @@ internal sealed partial class NodeLease(IKubernetesClient client, string nodeNam
 
     private bool IsFree(Lease lease)
     {
-        if (IsOurs(lease))
+        if (IsOurs(lease) || HasEnded(lease.Spec.HolderIdentity!))
         {
             return true;
         }

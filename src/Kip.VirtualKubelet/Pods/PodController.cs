@@ -182,7 +182,7 @@ internal sealed partial class PodController : IAsyncDisposable
         if (HasRun(pod.Status))
         {
             // A record goes only after the API server was told how its pod ended: what it says now counts, not what the cache shows.
-            if (await FindNowAsync(key, tracked.Reference.Uid, cancellationToken).ConfigureAwait(false) is not { } now
+            if (await _client.FindPodAsync(key, tracked.Reference.Uid, cancellationToken).ConfigureAwait(false) is not { } now
                 || PodPhase.IsFinal(now.Status?.Phase))
             {
                 tracked.HasEnded = true;
@@ -193,7 +193,7 @@ internal sealed partial class PodController : IAsyncDisposable
             const string reason = "CellLost";
             const string message = "the pod's cell is gone and nothing is known of how it ended";
             _events.Warning(tracked.Reference, reason, message);
-            _statuses.Set(tracked.Reference, PodStatuses.Failed(pod.Status!, reason, message));
+            _statuses.Set(tracked.Reference, pod.Status!.AsFailed(reason, message));
             tracked.HasEnded = true;
             return;
         }
@@ -289,7 +289,7 @@ internal sealed partial class PodController : IAsyncDisposable
     private async Task EndDeletedAsync(ObjectKey key, TrackedPod left, CancellationToken cancellationToken)
     {
         // A cache that lacks a pod must not cost that pod its life.
-        if (left is { Cell: not null, HasEnded: false } && await FindNowAsync(key, left.Reference.Uid, cancellationToken).ConfigureAwait(false) is null)
+        if (left is { Cell: not null, HasEnded: false } && await _client.FindPodAsync(key, left.Reference.Uid, cancellationToken).ConfigureAwait(false) is null)
         {
             LogDeleted(left.Reference);
             var seconds = left.Pod?.Metadata.DeletionGracePeriodSeconds ?? left.Pod?.Spec.TerminationGracePeriodSeconds;
@@ -301,20 +301,6 @@ internal sealed partial class PodController : IAsyncDisposable
             _statuses.Forget(left.Reference.Uid);
             _lastLogs.Forget(left.Reference.Uid);
             _tracked.GetOrAdd(key, static _ => []).Remove(left);
-        }
-    }
-
-    /// <summary>The pod as the API server has it now, whatever the cache shows; null when it is gone, though another may have its name.</summary>
-    private async Task<Pod?> FindNowAsync(ObjectKey key, string uid, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var pod = await _client.GetAsync(Resources.Pods, key, cancellationToken).ConfigureAwait(false);
-            return pod.Metadata.Uid == uid ? pod : null;
-        }
-        catch (KubernetesApiException e) when (e.IsNotFound)
-        {
-            return null;
         }
     }
 

@@ -195,7 +195,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         catch (KubernetesApiException e) when (e.IsConflict)
         {
             // Another pod has its name, or the API server lost a race with other writers.
-            return await HasAnotherUidAsync(pod, bounded.Token).ConfigureAwait(false) ? null : TimeSpan.Zero;
+            return await IsGoneAsync(pod, bounded.Token).ConfigureAwait(false) ? null : TimeSpan.Zero;
         }
         catch (KubernetesApiException e) when (e.IsInvalid)
         {
@@ -214,20 +214,15 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         }
     }
 
-    private async Task<bool> HasAnotherUidAsync(PodReference pod, CancellationToken cancellationToken)
+    private async Task<bool> IsGoneAsync(PodReference pod, CancellationToken cancellationToken)
     {
         try
         {
-            var there = await _client.GetAsync(Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), cancellationToken).ConfigureAwait(false);
-            return there.Metadata.Uid != pod.Uid;
+            return await _client.FindPodAsync(new ObjectKey(pod.Namespace, pod.Name), pod.Uid, cancellationToken).ConfigureAwait(false) is null;
         }
-        catch (KubernetesApiException e)
+        catch (Exception e) when (e is KubernetesApiException || (e is OperationCanceledException && !_lifetime.IsCancellationRequested))
         {
-            return e.IsNotFound;
-        }
-        catch (OperationCanceledException) when (!_lifetime.IsCancellationRequested)
-        {
-            return false;
+            return false; // the next try tells
         }
     }
 

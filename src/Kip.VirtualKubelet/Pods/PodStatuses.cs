@@ -1,4 +1,3 @@
-using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 
 namespace Kip.VirtualKubelet.Pods;
@@ -21,24 +20,6 @@ internal static class PodStatuses
         InitContainerStatuses = pod.Spec.InitContainers is { Count: > 0 } inits ? [.. inits.Select(c => Waiting(c, reason, message))] : null,
         ContainerStatuses = [.. pod.Spec.Containers.Select(c => Waiting(c, reason, message))],
     };
-
-    /// <summary>A pod that is lost, with the rest of what was last told of it.</summary>
-    public static PodStatus Failed(PodStatus last, string reason, string message)
-    {
-        var status = KubernetesJson.Clone(last);
-        status.Phase = PodPhase.Failed;
-        status.Reason = reason;
-        status.Message = message;
-        foreach (var condition in status.Conditions ?? [])
-        {
-            if (condition.Type is PodConditionType.Ready or PodConditionType.ContainersReady)
-            {
-                (condition.Status, condition.Reason) = ("False", "PodFailed");
-            }
-        }
-
-        return status;
-    }
 
     private static PodCondition Condition(string type, Pod pod) => new()
     {

@@ -48,12 +48,12 @@ internal sealed class Bench : IAsyncDisposable
 
     public async Task<CellManager> StartAsync(
         string owner = "owner", Func<ICellDriver, ICellDriver>? driver = null, Func<ICellStore, ICellStore>? store = null, Func<ICellAgentConnector, ICellAgentConnector>? agents = null,
-        Func<CellManagerOptions, CellManagerOptions>? options = null, TimeProvider? time = null, bool supersede = false)
+        Func<CellManagerOptions, CellManagerOptions>? options = null, TimeProvider? time = null, bool supersede = false, string controllerId = ControllerId)
     {
         var plain = new CellManagerOptions { Owner = owner, ControllerCa = "pem" };
         var manager = new CellManager(
             options?.Invoke(plain) ?? plain,
-            driver?.Invoke(Cloud.CreateDriver(ControllerId)) ?? Cloud.CreateDriver(ControllerId),
+            driver?.Invoke(Cloud.CreateDriver(controllerId)) ?? Cloud.CreateDriver(controllerId),
             store?.Invoke(Store) ?? Store,
             agents?.Invoke(Cloud.CreateConnector()) ?? Cloud.CreateConnector(),
             time ?? Clock,

@@ -117,8 +117,106 @@ public class InterruptionTests
         });
     }
 
-    private static Task<Bench> CreateAsync(TimeSpan? stopTime = null, int stopExitCode = 143) => Bench.CreateAsync(new SimulatedCloudOptions
+    [Fact]
+    public async Task NoticeOfTheCloud_WhoseAgentIsSilent_IsHeardAllTheSame()
     {
+        await using var bench = await CreateAsync(tellsInterruptions: true);
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await RunningAsync(manager, bench);
+            bench.Cloud.SetHanging(cell.Record.InstanceId!, true);
+            var noticed = bench.Clock.Elapsed;
+
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+            await bench.Clock.AdvanceUntilAsync(() => cell.Record.State == CellState.Draining);
+            Assert.InRange(bench.Clock.Elapsed - noticed, TimeSpan.Zero, TimeSpan.FromSeconds(1)); // its controller replaces it now
+            var status = await cell.PodEnded;
+
+            Assert.Equal((PodPhase.Failed, CellRecord.SpotInterrupted), (status.Phase, status.Reason));
+            Assert.Contains(status.Conditions!, static c => c is { Type: PodConditionType.DisruptionTarget, Status: "True" });
+            Assert.Contains(status.Conditions!, static c => c is { Type: PodConditionType.Ready, Status: "False" });
+            await cell.Gone;
+            await bench.AssertNothingLeftAsync();
+        });
+    }
+
+    [Fact]
+    public async Task NoticeOfTheCloud_WhileTheCellBoots_ThePodHadNotStarted_AndGoesElsewhere()
+    {
+        await using var bench = await CreateAsync(tellsInterruptions: true, bootTime: TimeSpan.FromMinutes(1));
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await manager.RunPodAsync(Bench.NewPod(spec: Spot), default);
+            await bench.Clock.AdvanceUntilAsync(() => cell.Record.State == CellState.Booting);
+
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+            var status = await cell.PodEnded;
+
+            Assert.Equal((CellRecord.SpotInterrupted, null), (status.Reason, cell.Record.ClaimedAt));
+            await cell.Gone;
+            var next = await manager.RunPodAsync(Bench.NewPod(spec: Spot), default);
+            Assert.NotEqual(cell.Record.Zone, next.Record.Zone);
+        });
+    }
+
+    [Fact]
+    public async Task NoticeOfTheCloud_BetweenTwoHosts_IsHeardByTheSecond()
+    {
+        await using var bench = await CreateAsync(tellsInterruptions: true);
+        await bench.RunAsync(async () =>
+        {
+            var first = await bench.StartAsync();
+            var cell = await RunningAsync(first, bench);
+            bench.Cloud.SetHanging(cell.Record.InstanceId!, true);
+            await first.DisposeAsync();
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+
+            var second = await bench.StartAsync();
+
+            Assert.Equal(CellRecord.SpotInterrupted, (await Assert.Single(second.Cells).PodEnded).Reason);
+        });
+    }
+
+    [Fact]
+    public async Task AdviceOfTheCloud_IsAnEventOfThePod_Once_AndThePodRunsOn()
+    {
+        await using var bench = await CreateAsync(tellsInterruptions: true);
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync();
+            var cell = await RunningAsync(manager, bench);
+            var events = new List<string>();
+            var watching = WatchAsync();
+
+            bench.Cloud.RecommendRebalance(cell.Record.InstanceId!);
+            bench.Cloud.RecommendRebalance(cell.Record.InstanceId!);
+            await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(1));
+
+            Assert.Equal(1, events.Count(static e => e == "RebalanceRecommended"));
+            Assert.Equal((CellState.Claimed, PodPhase.Running), (cell.Record.State, cell.Status?.Phase));
+            await cell.StopPodAsync(TimeSpan.Zero, default);
+            await watching;
+
+            async Task WatchAsync()
+            {
+                await foreach (var update in cell.WatchAsync(default))
+                {
+                    if (update.Event is { } happened)
+                    {
+                        events.Add(happened.Reason);
+                    }
+                }
+            }
+        });
+    }
+
+    private static Task<Bench> CreateAsync(
+        TimeSpan? stopTime = null, int stopExitCode = 143, bool tellsInterruptions = false, TimeSpan? bootTime = null) => Bench.CreateAsync(new SimulatedCloudOptions
+    {
+        TellsInterruptions = tellsInterruptions,
+        Plan = _ => new InstancePlan { AgentReadyAfter = bootTime ?? TimeSpan.FromSeconds(2) },
         Script = _ => new PodScript
         {
             Default = new ContainerScript { RunTime = TimeSpan.FromHours(10), StopTime = stopTime ?? TimeSpan.FromSeconds(2), StopExitCode = stopExitCode },

@@ -1,3 +1,4 @@
+using Kip.Drivers;
 using Kip.Drivers.Aws;
 using Kip.Host.Configuration;
 
@@ -21,6 +22,7 @@ public sealed class AwsSettingsTests : IDisposable
                 vpcID: vpc-1
                 subnetID: subnet-1
                 endpointURL: http://127.0.0.1:5000
+                interruptionQueueURL: https://sqs.eu-central-1.amazonaws.com/123456789012/kip
                 insecureTLSSkipVerify: true
                 connectToPublicAddress: true
             cells:
@@ -35,6 +37,7 @@ public sealed class AwsSettingsTests : IDisposable
                 sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
             """);
 
+        Assert.Equal("https://sqs.eu-central-1.amazonaws.com/123456789012/kip", options.InterruptionQueue?.AbsoluteUri);
         Assert.Equal(("me", "eu-central-1", "vpc-1", "http://127.0.0.1:5000/", true), (options.ControllerId, options.Region, options.VpcId, options.EndpointUrl?.ToString(), options.InsecureTlsSkipVerify));
         Assert.Equal("AKIATEST", (await options.Credentials!.GetCredentialsAsync()).AccessKey);
         Assert.Equal(["subnet-1"], options.SubnetIds);
@@ -57,6 +60,15 @@ public sealed class AwsSettingsTests : IDisposable
         Assert.Null(options.Credentials);
         Assert.Empty(options.SubnetIds);
         Assert.Empty(options.Tags);
+    }
+
+    [Fact]
+    public async Task Read_CallLimits_AreThoseGiven_AndTheDriversForTheRest()
+    {
+        var options = await ReadAsync("cloud: {aws: {region: us-east-1}}\ncells: {defaultInstanceType: t3.nano, callLimits: {launch: {perSecond: 10.5, burst: 50}}}\n");
+        var standard = new AwsDriverOptions { ControllerId = "me", Region = "us-east-1" }.CallLimits;
+
+        Assert.Equal(standard with { Launch = new RateLimit(10.5, 50) }, options.CallLimits);
     }
 
     [Fact]

@@ -421,7 +421,7 @@ public sealed class KubernetesClientTests : IAsyncLifetime
         await using var server = await FakeApiServer.StartAsync(pki.Server());
         var clock = new Kip.Testing.VirtualClock(TimeProvider.System.GetUtcNow());
         WriteClient("first");
-        var files = CredentialFiles.Certificate(directory.File("crt"), directory.File("key"), clock);
+        var files = CredentialFiles.Certificate(directory["crt"], directory["key"], clock);
         var configuration = new KubernetesConfiguration
         {
             Server = server.Address,

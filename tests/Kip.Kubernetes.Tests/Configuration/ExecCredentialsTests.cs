@@ -63,7 +63,7 @@ public sealed class ExecCredentialsTests : IDisposable
                 {"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",
                  "spec":{"interactive":false,"cluster":{"server":"https://x","config":{"audience":"me"}}}}
                 """),
-            JsonNode.Parse(await File.ReadAllTextAsync(_directory.File("info")))));
+            JsonNode.Parse(await File.ReadAllTextAsync(_directory["info"]))));
     }
 
     [Fact]
@@ -93,7 +93,7 @@ public sealed class ExecCredentialsTests : IDisposable
         var credentials = await LoadAsync("v1", script);
         var e = await Assert.ThrowsAsync<KubernetesConfigurationException>(async () => await credentials.GetAsync(default));
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
-        Assert.StartsWith($"{_directory.File("config")}: users[0].user.exec: ", e.Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{_directory["config"]}: users[0].user.exec: ", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -112,7 +112,7 @@ public sealed class ExecCredentialsTests : IDisposable
         var credentials = await LoadAsync("v1", "echo $$ >\"$INFO\"; exec sleep 1000");
         var get = credentials.GetAsync(default).AsTask();
         using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1));
-        while (!File.Exists(_directory.File("info")) || (await File.ReadAllTextAsync(_directory.File("info"), limit.Token)).Length == 0)
+        while (!File.Exists(_directory["info"]) || (await File.ReadAllTextAsync(_directory["info"], limit.Token)).Length == 0)
         {
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, limit.Token);
         }
@@ -120,7 +120,7 @@ public sealed class ExecCredentialsTests : IDisposable
         _clock.Advance(TimeSpan.FromMinutes(1));
         var e = await Assert.ThrowsAsync<KubernetesConfigurationException>(() => get);
         Assert.Contains("did not end within 60 s", e.Message, StringComparison.Ordinal);
-        var process = (await File.ReadAllTextAsync(_directory.File("info"), limit.Token)).Trim();
+        var process = (await File.ReadAllTextAsync(_directory["info"], limit.Token)).Trim();
         while (File.Exists($"/proc/{process}/cmdline") && (await File.ReadAllTextAsync($"/proc/{process}/cmdline", limit.Token)).Contains("sleep", StringComparison.Ordinal))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(10), TimeProvider.System, limit.Token);
@@ -142,7 +142,7 @@ public sealed class ExecCredentialsTests : IDisposable
     {
         var plugin = _directory.Write("plugin", $"#!/bin/sh\n{script}\n");
         File.SetUnixFileMode(plugin, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        var environment = $"env: [{{name: RUNS, value: '{_directory.File("runs")}'}}, {{name: INFO, value: '{_directory.File("info")}'}}]";
+        var environment = $"env: [{{name: RUNS, value: '{_directory["runs"]}'}}, {{name: INFO, value: '{_directory["info"]}'}}]";
         var config = _directory.Write("config", Config(version, "./plugin", $"{environment}{(more is null ? "" : $", {more}")}"));
         return (await KubernetesConfiguration.LoadAsync(config, null, _clock, default)).Credentials;
     }

@@ -83,7 +83,7 @@ public sealed class KubeConfigTests : IDisposable
         _directory.Write("token", "one\n");
         var file = _directory.Write("config", Minimal("certificate-authority: pki/ca.crt", "tokenFile: token, client-certificate: pki/me.crt, client-key: pki/me.key"));
         var configuration = await KubernetesConfiguration.LoadAsync(file, null, clock, default);
-        Assert.Equal(_directory.File("pki/ca.crt"), configuration.CertificateAuthorityFile);
+        Assert.Equal(_directory["pki/ca.crt"], configuration.CertificateAuthorityFile);
         var first = await configuration.Credentials.GetAsync(default);
         _directory.Write("token", "two");
         Assert.Same(first, await configuration.Credentials.GetAsync(default));
@@ -114,7 +114,7 @@ public sealed class KubeConfigTests : IDisposable
     {
         var a = _directory.Write("a", "current-context: c\nclusters: [{name: k, cluster: {server: \"http://a\"}}]");
         var b = _directory.Write("b", "current-context: d\ncontexts: [{name: c, context: {cluster: k}}]\nclusters: [{name: k, cluster: {server: \"http://b\"}}]");
-        var files = KubeConfigFiles.Find(null, $"{_directory.File("none")}:{a}:{b}", "/nowhere");
+        var files = KubeConfigFiles.Find(null, $"{_directory["none"]}:{a}:{b}", "/nowhere");
         Assert.Equal([a, b], files);
         Assert.Equal(new Uri("http://a"), (await KubeConfigLoader.LoadAsync(files, null, TimeProvider.System, default)).Server);
     }

@@ -29,6 +29,18 @@ public sealed class NodeLeaseTests
     });
 
     [Fact]
+    public Task Acquire_OfAHostThatIsKnownToHaveEnded_TakesItAtOnce_ByForce() => _clock.RunAsync(async () =>
+    {
+        await Lease("first").AcquireAsync(default);
+        var began = _clock.Elapsed;
+
+        var taken = await new NodeLease(_api, "node", "second", _clock, NullLogger.Instance) { HasEnded = static h => h == "first" }.AcquireAsync(default);
+
+        Assert.Equal(began, _clock.Elapsed);
+        Assert.True(taken.IsForced); // what it still has on its way must be refused
+    });
+
+    [Fact]
     public Task Acquire_ByAHostWhoseClockIsFast_LeavesTheNodeToTheOneThatLives() => _clock.RunAsync(async () =>
     {
         using var end = new CancellationTokenSource();

@@ -33,7 +33,7 @@ internal sealed partial class StandbyPool(
     private readonly Lock _lock = new();
     private readonly Demand _demand = new(context.Time);
     private readonly Dictionary<(string InstanceType, CapacityType CapacityType), (int Times, DateTimeOffset Until)> _failures = [];
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Alarm _changed = new(context.Time);
 
     /// <summary>The cells that wait.</summary>
     public ICollection<AttendedCell> Waiting => _waiting.Values;
@@ -59,7 +59,7 @@ internal sealed partial class StandbyPool(
             Failed((record.InstanceType, record.CapacityType), $"{record.Id}: {record.Message}");
         }
 
-        Wake();
+        _changed.Ring();
     }
 
     /// <summary>A cell has booted, for a pod or to wait for one.</summary>
@@ -92,7 +92,7 @@ internal sealed partial class StandbyPool(
 
         if (_waiting.IsEmpty)
         {
-            Wake(); // there may be a demand now
+            _changed.Ring(); // there may be a demand now
             return null;
         }
 
@@ -101,12 +101,12 @@ internal sealed partial class StandbyPool(
             if (await cell.Reconciler.TryTakeAsync(pod, assignment, cancellationToken).ConfigureAwait(false))
             {
                 _waiting.TryRemove(cell.Cell.Record.Id, out _);
-                Wake();
+                _changed.Ring();
                 return cell;
             }
         }
 
-        Wake();
+        _changed.Ring();
         return null;
     }
 
@@ -115,12 +115,6 @@ internal sealed partial class StandbyPool(
     {
         while (true)
         {
-            Task changed;
-            lock (_lock)
-            {
-                changed = _changed.Task;
-            }
-
             try
             {
                 await AdjustAsync(cancellationToken).ConfigureAwait(false);
@@ -131,30 +125,7 @@ internal sealed partial class StandbyPool(
             }
 
             await Task.Delay(LeastPause, context.Time, cancellationToken).ConfigureAwait(false);
-            try
-            {
-                await changed.WaitAsync(Interval, context.Time, cancellationToken).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                // The regular look is due.
-            }
-
-            lock (_lock)
-            {
-                if (_changed.Task.IsCompleted)
-                {
-                    _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                }
-            }
-        }
-    }
-
-    private void Wake()
-    {
-        lock (_lock)
-        {
-            _changed.TrySetResult();
+            await _changed.WaitAsync(Interval, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -1,18 +1,18 @@
-namespace Kip.Kubernetes.Tests;
+namespace Kip.Tests.Support;
 
 /// <summary>A directory that goes with its test.</summary>
 internal sealed class TemporaryDirectory : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("kip-kubernetes-").FullName;
+    public string Path { get; } = Directory.CreateTempSubdirectory("kip-test-").FullName;
 
-    public string File(string name) => System.IO.Path.Combine(Path, name);
+    public string this[string name] => System.IO.Path.Combine(Path, name);
 
     /// <summary>Writes a file and returns its path.</summary>
     public string Write(string name, string text)
     {
-        var path = File(name);
+        var path = this[name];
         Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
-        System.IO.File.WriteAllText(path, text);
+        File.WriteAllText(path, text);
         return path;
     }
 
