@@ -32,6 +32,7 @@ public sealed class PodResolverTests : IDisposable
     public void Dispose() => _resolver.Dispose();
 
     [Fact]
+    [PodField("spec.dnsPolicy")]
     public async Task Dns_OfPodWithoutPolicy_IsTheClusters()
     {
         var spec = (await ResolveAsync(Pod(env: []))).Pod.Spec;
@@ -42,6 +43,8 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.containers[].env[].valueFrom.configMapKeyRef", "spec.containers[].env[].valueFrom.secretKeyRef",
+        "spec.containers[].envFrom[].configMapRef", "spec.containers[].envFrom[].secretRef", "spec.containers[].envFrom[].prefix")]
     public async Task Environment_OfEverySource_ExpandsInTheKubeletsOrder()
     {
         _objects.Put(ConfigMap("c", ("A", "from c"), ("B", "$(A) stays"), ("bad=key", "x")));
@@ -82,6 +85,7 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.enableServiceLinks")]
     public async Task Environment_OfServices_HasTheKubeletsNames()
     {
         _objects.Put(Service("ns", "b-web", "fd00::1", new() { Name = "http", Port = 80 }, new() { Name = "dns-udp", Port = 53, Protocol = "UDP" }));
@@ -109,6 +113,10 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.volumes[].configMap.name", "spec.volumes[].configMap.items", "spec.volumes[].configMap.defaultMode",
+        "spec.volumes[].secret.secretName", "spec.volumes[].secret.items", "spec.volumes[].secret.optional", "spec.volumes[].configMap.optional",
+        "spec.volumes[].projected.sources[].configMap", "spec.volumes[].projected.sources[].secret",
+        "spec.volumes[].projected.sources[].serviceAccountToken")]
     public async Task Volumes_OfEverySource_HaveTheirFiles()
     {
         var configMap = ConfigMap("c", ("a", "alpha"), ("b", "beta"));
@@ -145,6 +153,7 @@ public sealed class PodResolverTests : IDisposable
     [InlineData(1000L, null, null, 0b110_000_000, 1000)]
     [InlineData(1000L, 2000L, null, 0b110_100_100, 0)]
     [InlineData(null, null, 7L, 0b110_000_000, 0)]
+    [PodField("spec.volumes[].projected.sources[].serviceAccountToken")]
     public async Task Token_ForUsersOfTheirOwn_IsTheirsAlone(long? user, long? otherUser, long? group, int mode, long owner)
     {
         _objects.Put(ConfigMap("kube-root-ca.crt", ("ca.crt", "CA")));
@@ -265,6 +274,7 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.imagePullSecrets", "spec.serviceAccountName")]
     public async Task PullSecrets_OfPodAndAccount_GiveTheirLogins()
     {
         var login = Convert.ToBase64String("me:pw"u8);
