@@ -118,8 +118,8 @@ internal static partial class PodBench
         var cell = await cells.Manager.RunPodAsync(
             Pod(
                 withReader ? "log-read" : "log",
-                $"seq 100000 {100_000 + LinesOfABlock - 1} | sed 's/$/{new string('x', BytesOfALine - 7)}/' >/block; begin=$(date +%s%N); for i in $(seq {Blocks}); do cat /block; done; "
-                + "end=$(date +%s%N); echo $(((end - begin) / 1000000)) >/dev/termination-log; echo written >/tmp/done; sleep 60"),
+                $"now() {{ read -r up _ </proc/uptime; echo ${{up%.*}}${{up#*.}}; }}; seq 100000 {100_000 + LinesOfABlock - 1} | sed 's/$/{new string('x', BytesOfALine - 7)}/' >/block; "
+                + $"begin=$(now); for i in $(seq {Blocks}); do cat /block; done; end=$(now); echo $((end - begin))0 >/dev/termination-log; touch /tmp/done; sleep 60"),
             default);
         await UntilAsync(cell, static status => status.ContainerStatuses is [{ State.Running: not null }]);
         using var stopped = new CancellationTokenSource();

@@ -14,8 +14,8 @@ public sealed class SampleTests(LocalCells cells) : IClassFixture<LocalCells>
 {
     private static readonly string _folder = Path.Combine(Repository.Root, "samples", "pods");
 
-    public static TheoryData<string> Samples() => [.. Directory.EnumerateFiles(_folder, "*.yaml")
-        .Select(static f => Path.GetFileName(f)).Where(static f => !f.EndsWith(".expect.yaml", StringComparison.Ordinal)).Order(StringComparer.Ordinal)];
+    public static TheoryData<string> Samples() => new(Directory.EnumerateFiles(_folder, "*.yaml")
+        .Select(static f => Path.GetFileName(f)).Where(static f => !f.EndsWith(".expect.yaml", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
 
     [KipTheory]
     [MemberData(nameof(Samples))]

@@ -186,6 +186,12 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
     private string Source(
         Pod pod, Container container, Volume volume, VolumeMount mount, int index, IReadOnlyList<KeyValuePair<string, string>> environment)
     {
+        if (volume.HostPath is { } hostPath)
+        {
+            // Again for each run: it may have vanished since the last one, and the runtime would make an empty directory in its place.
+            HostPaths.Prepare(hostPath);
+        }
+
         var root = volume.HostPath?.Path ?? DirectoryOf(pod, volume);
         if (SubPaths.Of(mount, environment) is not { } subPath)
         {

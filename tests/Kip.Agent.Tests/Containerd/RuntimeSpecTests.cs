@@ -144,9 +144,10 @@ public sealed class RuntimeSpecTests
     private static async Task<JsonElement> RunAsync(CellWorld world, string spec)
     {
         var pod = KubernetesJson.DeserializePod(System.Text.Encoding.UTF8.GetBytes(
-            $$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"hello","namespace":"default","uid":"{{CellWorld.PodUid}}"},"spec":{{spec}}}"""));
+            $$$"""{"apiVersion":"v1","kind":"Pod","metadata":{"name":"hello","namespace":"default","uid":"{{{CellWorld.PodUid}}}"},"spec":{{{spec}}} }"""));
         pod.Spec.Containers[0].Image = TestImages.Busybox;
         pod.Spec.Containers[0].Command ??= ["sleep", "1000"];
+        PodDefaults.Apply(pod); // a kubelet gets its pods from an API server
         using var client = world.Connect();
         await client.Apply(world.Request(pod));
         await world.WaitForAsync(client, "the container to run", static status => status.ContainerStatuses is [{ State.Running: not null }]);

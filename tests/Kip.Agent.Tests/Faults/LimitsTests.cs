@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Kip.Agent.Tests.Support;
 using Kip.Agents.Protocol;
+using Kip.Grpc;
 using Kip.Kubernetes.Objects;
 
 namespace Kip.Agent.Tests.Faults;
@@ -88,7 +89,7 @@ public sealed class LimitsTests
         var running = await world.WaitForAsync(client, "the pod to run", static status => status.ContainerStatuses is [{ Ready: true }]);
         await world.ShellAsync(fill);
 
-        await world.ShellAsync($"ctr -a {world.Directory}/containerd.sock -n k8s.io task exec --exec-id go {running.ContainerStatuses![0].ContainerID!["containerd://".Length..]} touch /tmp/go");
+        await world.ShellAsync($"ctr -a {world.Directory}/containerd.sock -n k8s.io task exec --exec-id go {running.ContainerStatuses![0].ContainerID!["containerd://".Length..]} touch /tmp/go </dev/null");
         var ended = await EndAsync(world, client);
         Assert.Equal(("Failed", 3), (ended.Phase, ended.ContainerStatuses![0].State!.Terminated!.ExitCode));
 
@@ -141,9 +142,16 @@ public sealed class LimitsTests
     private static async Task<string> ReadAsync(AgentClient client, string container)
     {
         var text = new System.Text.StringBuilder();
-        await foreach (var chunk in client.Logs(new ReadLogsRequest { PodUid = CellWorld.PodUid, Container = container, TailLines = -1 }, CancellationToken.None))
+        try
         {
-            text.Append(chunk.Data.ToStringUtf8());
+            await foreach (var chunk in client.Logs(new ReadLogsRequest { PodUid = CellWorld.PodUid, Container = container, TailLines = -1 }, CancellationToken.None))
+            {
+                text.Append(chunk.Data.ToStringUtf8());
+            }
+        }
+        catch (RpcException e) when (e.StatusCode == StatusCode.FailedPrecondition)
+        {
+            // It has not started.
         }
 
         return text.ToString();
