@@ -14,8 +14,8 @@ namespace Kip.Agent.Tests.Documentation;
 internal sealed partial class PodSupportPage
 {
     private readonly List<string> _lines = [.. File.ReadLines(Path.Combine(Repository.Root, "tests", "Support", "pod-fields.txt"))];
-    private readonly List<(string Field, string Proof)> _proved = [.. FromTests(), .. FromSamples()];
-    private readonly List<(string Field, string Proof)> _refused = [.. FromRefusals()];
+    private readonly List<(string Field, string Proof)> _proved = [.. FromTests(refused: false), .. FromSamples()];
+    private readonly List<(string Field, string Proof)> _refused = [.. FromTests(refused: true), .. FromRefusals()];
 
     /// <summary>What the tests name and pod-fields.txt does not have: mistyped, or new.</summary>
     public IEnumerable<string> Unknown
@@ -36,8 +36,8 @@ internal sealed partial class PodSupportPage
             # What a pod may say
 
             Written by `eng/pod-support` from the tests; do not edit. It has every field of a pod in Kubernetes 1.34. Each is either proved by the tests
-            that are named beside it, or **refused**: the pod does not run, and its event says `this version of the agent cannot run a pod with` and the
-            field's path. No field is passed over in silence. What holds for `containers` holds for `initContainers` and `ephemeralContainers` too, as
+            that are named beside it, or **refused**: the pod does not run, and its event names the field (`this version of the agent cannot run a pod
+            with spec.hostUsers`). No field is passed over in silence. What holds for `containers` holds for `initContainers` and `ephemeralContainers` too, as
             far as these have the field, and what holds for one probe holds for all three. *Since* is the Kubernetes version whose API had the field first.
 
             """);
@@ -84,10 +84,11 @@ internal sealed partial class PodSupportPage
         from line in data.GetData(method)
         select (Number().Replace((string)line[^1], "[]"), Test(nameof(UnsupportedFieldsTests), method.Name));
 
-    private static IEnumerable<(string Field, string Proof)> FromTests() =>
+    private static IEnumerable<(string Field, string Proof)> FromTests(bool refused) =>
         from file in Directory.EnumerateFiles(Path.Combine(Repository.Root, "tests"), "*Tests.cs", SearchOption.AllDirectories)
         let source = File.ReadAllText(file)
         from Match marked in Marked().Matches(source)
+        where marked.Groups["fields"].Value.EndsWith(", Refused = true", StringComparison.Ordinal) == refused
         from Match name in Quoted().Matches(marked.Groups["fields"].Value)
         select (name.Groups[1].Value, Test(Path.GetFileNameWithoutExtension(file), marked.Groups["method"].Value));
 

@@ -121,6 +121,17 @@ public sealed class ContainerPlanTests
         Assert.Equal("/log/default_pod_uid", sandbox.LogDirectory);
     }
 
+    [Fact]
+    [PodField("spec.containers[].stdin", "spec.containers[].stdinOnce", "spec.containers[].tty")]
+    public void Streams_AreWhatTheContainerAsksFor()
+    {
+        var plan = Plan(Pod("""{"containers":[{"name":"a","stdin":true,"stdinOnce":true,"tty":true}]}"""));
+        var none = Plan(Pod("""{"containers":[{"name":"a"}]}"""));
+
+        Assert.Equal((true, true, true), (plan.Stdin, plan.StdinOnce, plan.Tty));
+        Assert.Equal((false, false, false), (none.Stdin, none.StdinOnce, none.Tty));
+    }
+
     private static ContainerConfig Plan(Pod pod) => ContainerPlan.ToCri(pod, pod.Spec.Containers[0], 0, _image, [], "", _cell);
 
     private static Pod Pod(string spec) => KubernetesJson.DeserializePod(System.Text.Encoding.UTF8.GetBytes(

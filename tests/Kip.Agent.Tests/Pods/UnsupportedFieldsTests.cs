@@ -66,6 +66,11 @@ public sealed class UnsupportedFieldsTests
         Assert.Equal([field], Find($$$"""{"volumes":[{"name":"v","{{{source}}}":{}}],"containers":[{"name":"a"}]}"""));
 
     [Fact]
+    [PodField("spec.containers[].env[].valueFrom.fileKeyRef", Refused = true)]
+    public void Find_WithAKeyOfAFile_FindsTheVariable() => Assert.Equal(
+        ["spec.containers[0].env[0].valueFrom"], Find("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"fileKeyRef":{"key":"k"}}}]}]}"""));
+
+    [Fact]
     public void Find_WithAVolumeOfTheFuture_FindsIt() =>
         Assert.Equal(["spec.volumes[0].future"], Find("""{"volumes":[{"name":"v","future":{}}],"containers":[{"name":"a"}]}"""));
 

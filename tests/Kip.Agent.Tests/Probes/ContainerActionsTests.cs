@@ -103,6 +103,16 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     }
 
     [Fact]
+    [PodField("spec.containers[].livenessProbe.httpGet.host")]
+    public async Task HttpGet_WithAHost_AsksThereAndNotThePod()
+    {
+        var action = new HttpGetAction { Path = "/status/200", Port = server.HttpPort, Host = "127.0.0.1" };
+        var elsewhere = Target() with { PodAddress = "192.0.2.1" };
+
+        Assert.Equal(ActionOutcome.Success(), await _actions.HttpGetAsync(action, elsewhere, "test", Patience, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task HttpGet_WhereNobodyListens_Fails()
     {
         var port = UnusedPort();

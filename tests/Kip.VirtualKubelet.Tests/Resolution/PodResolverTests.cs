@@ -114,7 +114,8 @@ public sealed class PodResolverTests : IDisposable
 
     [Fact]
     [PodField("spec.volumes[].configMap.name", "spec.volumes[].configMap.items", "spec.volumes[].configMap.defaultMode",
-        "spec.volumes[].secret.secretName", "spec.volumes[].secret.items", "spec.volumes[].secret.optional", "spec.volumes[].configMap.optional",
+        "spec.volumes[].secret.secretName", "spec.volumes[].secret.items", "spec.volumes[].secret.optional", "spec.volumes[].secret.defaultMode",
+        "spec.volumes[].configMap.optional",
         "spec.volumes[].projected.sources[].configMap", "spec.volumes[].projected.sources[].secret",
         "spec.volumes[].projected.sources[].serviceAccountToken")]
     public async Task Volumes_OfEverySource_HaveTheirFiles()
@@ -129,7 +130,7 @@ public sealed class PodResolverTests : IDisposable
             new() { Name = "all", ConfigMap = new() { Name = "c", DefaultMode = 256 } },
             new() { Name = "some", ConfigMap = new() { Name = "c", Optional = true, Items = [new() { Key = "b", Path = "deep/./b", Mode = 292 }, new() { Key = "no", Path = "no" }] } },
             new() { Name = "none", Secret = new() { SecretName = "gone", Optional = true } },
-            new() { Name = "secret", Secret = new() { SecretName = "s", Items = [new() { Key = "key", Path = "k" }] } },
+            new() { Name = "secret", Secret = new() { SecretName = "s", DefaultMode = 288, Items = [new() { Key = "key", Path = "k" }] } },
             new() { Name = "empty", EmptyDir = new() },
             KubeApiAccess(),
         ]);
@@ -138,7 +139,7 @@ public sealed class PodResolverTests : IDisposable
 
         Assert.Equal(
             [
-                "all/a 400 5:alpha", "all/b 400 4:beta", "all/bin 400 2:\0\ufffd", "some/deep/b 444 4:beta", "secret/k 644 6:hidden",
+                "all/a 400 5:alpha", "all/b 400 4:beta", "all/bin 400 2:\0\ufffd", "some/deep/b 444 4:beta", "secret/k 440 6:hidden",
                 "kube-api-access/token 644 7:token-1", "kube-api-access/ca.crt 644 2:CA",
             ],
             Files(assignment));
@@ -194,6 +195,29 @@ public sealed class PodResolverTests : IDisposable
         var error = await Assert.ThrowsAsync<PodResolutionException>(() => ResolveAsync(pod));
 
         Assert.Equal((reason, message), (error.Reason, error.Message));
+    }
+
+    [Fact]
+    [PodField("spec.volumes[].projected.sources[].clusterTrustBundle", Refused = true)]
+    public async Task Projection_OfATrustBundle_IsRefused()
+    {
+        var pod = Pod(volumes: [new() { Name = "v", Projected = new() { Sources = [new() { ClusterTrustBundle = new() { Path = "ca.crt" } }] } }]);
+
+        var error = await Assert.ThrowsAsync<PodResolutionException>(() => ResolveAsync(pod));
+
+        Assert.Equal(("FailedMount", "volume v: this version of Kip cannot project a clusterTrustBundle"), (error.Reason, error.Message));
+    }
+
+    [Fact]
+    [PodField("spec.volumes[].projected.sources[].podCertificate", Refused = true)]
+    public async Task Projection_OfAPodCertificate_IsRefused()
+    {
+        using var certificate = System.Text.Json.JsonDocument.Parse("{}");
+        var pod = Pod(volumes: [new() { Name = "v", Projected = new() { Sources = [new() { PodCertificate = certificate.RootElement }] } }]);
+
+        var error = await Assert.ThrowsAsync<PodResolutionException>(() => ResolveAsync(pod));
+
+        Assert.Equal(("FailedMount", "volume v: this version of Kip cannot project a podCertificate"), (error.Reason, error.Message));
     }
 
     [Fact]
