@@ -24,6 +24,7 @@ public sealed class LocalCells : IAsyncLifetime
 
         var time = TimeProvider.System;
         _home = new KipHome();
+        Directory.CreateDirectory(_home.State);
         _authority = await CertificateAuthority.LoadOrCreateAsync(_home.State, time, CancellationToken.None);
         var driver = new LocalDriver(
             new LocalDriverOptions
