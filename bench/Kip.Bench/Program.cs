@@ -1,6 +1,6 @@
 using Kip.Bench;
 
-var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node, bench/sizing, bench/storm or bench/soak");
+var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node, bench/pod, bench/sizing, bench/storm or bench/soak");
 switch (args)
 {
     case ["run", .. var rest]:
@@ -11,6 +11,8 @@ switch (args)
         return 0;
     case ["fleet", .. var rest]:
         return await FleetBench.RunAsync(root, Count(rest, 20));
+    case ["pod", .. var rest]:
+        return await PodBench.RunAsync(root, Count(rest, 15));
     case ["sizing"]:
         SizingBench.Run();
         return 0;
@@ -25,7 +27,7 @@ switch (args)
         await NodeBench.HostAsync(kubeconfig, isWarm: mode == "warm");
         return 0;
     default:
-        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...]");
+        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | pod [ROUNDS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...]");
         return 2;
 }
 

@@ -57,6 +57,7 @@ public sealed class ContainerTests : KipStory
     }
 
     [KipFact]
+    [PodField("spec.initContainers")]
     public async Task Run_InitContainers_RunOneAfterTheOtherBeforeTheApp()
     {
         var run = await Kip.RunPodAsync("""
@@ -98,6 +99,7 @@ public sealed class ContainerTests : KipStory
     }
 
     [KipFact]
+    [PodField("spec.initContainers[].restartPolicy")]
     public async Task Run_Sidecar_StartsBeforeTheAppAndEndsAfterIt()
     {
         var run = await Kip.RunPodAsync("""
@@ -122,6 +124,7 @@ public sealed class ContainerTests : KipStory
     }
 
     [KipFact]
+    [PodField("spec.restartPolicy")]
     public async Task Run_OnFailureFailsOnce_IsStartedAgainAndExits0()
     {
         // A container forgets its files when it is started again; its neighbour remembers that there was a first run.
@@ -161,6 +164,7 @@ public sealed class ContainerTests : KipStory
     }
 
     [KipFact]
+    [PodField("spec.containers[].resources.limits")]
     public async Task Run_MainProcessExceedsMemoryLimit_SaysOomKilledAndExits137()
     {
         var run = await Kip.RunPodAsync(Shell("exec tail /dev/zero", container: "resources: {limits: {memory: 32Mi}}"));

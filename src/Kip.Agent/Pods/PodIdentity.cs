@@ -7,6 +7,7 @@ namespace Kip.Agent.Pods;
 /// <summary>How the pod and its containers are named towards the runtime: the labels, annotations and paths of the kubelet.</summary>
 internal static class PodIdentity
 {
+    private const int LongestFileName = 255;
     public const string PodNameLabel = "io.kubernetes.pod.name";
     public const string PodNamespaceLabel = "io.kubernetes.pod.namespace";
     public const string PodUidLabel = "io.kubernetes.pod.uid";
@@ -23,7 +24,14 @@ internal static class PodIdentity
     /// <summary>As the kubelet writes a pod in messages.</summary>
     public static string Display(Pod pod) => $"{Name(pod)}_{Namespace(pod)}({Uid(pod)})";
 
-    public static string LogDirectory(string root, Pod pod) => Path.Combine(root, $"{Namespace(pod)}_{Name(pod)}_{Uid(pod)}");
+    /// <summary>
+    /// Named as the kubelet names it, but cut to what a file system takes: the longest name and namespace that a pod may have are longer.
+    /// </summary>
+    public static string LogDirectory(string root, Pod pod)
+    {
+        var (head, tail) = ($"{Namespace(pod)}_{Name(pod)}", $"_{Uid(pod)}");
+        return Path.Combine(root, head[..Math.Clamp(LongestFileName - tail.Length, 0, head.Length)] + tail);
+    }
 
     /// <summary>The control group that all processes of the pod are below.</summary>
     public static string Cgroup(string parent, string podUid) => $"{parent.TrimEnd('/')}/pod{podUid}";

@@ -9,7 +9,8 @@ namespace Kip.Agent.Pods;
 /// <summary>The operations that change the runtime. Each runs beside the loop, with copies of what it needs.</summary>
 internal sealed partial class PodWorker
 {
-    private static readonly TimeSpan RotateInterval = TimeSpan.FromSeconds(10);
+    // The kubelet looks every 10 s, in which a container can write gigabytes beyond the limit to the disk.
+    private static readonly TimeSpan RotateInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FirstSandboxBackoff = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MaximumSandboxBackoff = TimeSpan.FromSeconds(16);
 

@@ -21,7 +21,8 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
     private readonly Lock _lock = new();
 
     /// <summary>Whether a volume's files are resolved by the controller.</summary>
-    public static bool IsResolved(Volume volume) => volume.ConfigMap is not null || volume.Secret is not null || volume.Projected is not null;
+    public static bool IsResolved(Volume volume) =>
+        volume.ConfigMap is not null || volume.Secret is not null || volume.Projected?.Sources?.Exists(static source => source.DownwardAPI is null) == true;
 
     /// <summary>Makes the volumes that are missing, and gives the others their newest contents.</summary>
     /// <param name="pod">The pod.</param>
@@ -95,7 +96,7 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
     /// <summary>Where a volume that is no <c>hostPath</c> lies.</summary>
     public string DirectoryOf(Pod pod, Volume volume) => Path.Combine(Root(pod), "volumes", volume.Name);
 
-    private static bool HasContents(Volume volume) => IsResolved(volume) || volume.DownwardAPI is not null;
+    private static bool HasContents(Volume volume) => IsResolved(volume) || volume.DownwardAPI is not null || volume.Projected is not null;
 
     private void SetUp(Pod pod, Volume volume, IReadOnlyList<ResolvedVolume>? contents, string podIP)
     {
@@ -185,6 +186,12 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
     private string Source(
         Pod pod, Container container, Volume volume, VolumeMount mount, int index, IReadOnlyList<KeyValuePair<string, string>> environment)
     {
+        if (volume.HostPath is { } hostPath)
+        {
+            // Again for each run: it may have vanished since the last one, and the runtime would make an empty directory in its place.
+            HostPaths.Prepare(hostPath);
+        }
+
         var root = volume.HostPath?.Path ?? DirectoryOf(pod, volume);
         if (SubPaths.Of(mount, environment) is not { } subPath)
         {

@@ -10,6 +10,7 @@ public sealed class EvictionTests
     [ContainerdTheory]
     [InlineData("/data/file", "Usage of EmptyDir volume \"data\" exceeds the limit \"1Mi\". ")]
     [InlineData("/file", "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ")]
+    [PodField("spec.volumes[].emptyDir.sizeLimit", "spec.containers[].resources.limits", "status.reason", "status.message")]
     public async Task Pod_ThatWritesBeyondItsLimit_IsEvicted(string file, string message)
     {
         await using var world = await CellWorld.StartAsync();

@@ -10,6 +10,8 @@ namespace Kip.Agent.Tests.Containerd;
 public sealed class HelloTests
 {
     [ContainerdFact]
+    [PodField("spec.containers", "spec.containers[].command", "spec.containers[].image", "status.phase", "status.podIP",
+        "status.containerStatuses[].state.terminated.exitCode", "status.containerStatuses[].state.terminated.reason")]
     public async Task Pod_ThatPrints_SucceedsAndItsLogIsThere()
     {
         await using var world = await CellWorld.StartAsync();
@@ -27,6 +29,8 @@ public sealed class HelloTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].env", "spec.containers[].env[].valueFrom.fieldRef", "spec.containers[].terminationMessagePath",
+        "status.containerStatuses[].state.terminated.message")]
     public async Task Pod_ThatExits3_FailsWithThatAndItsLastWords()
     {
         await using var world = await CellWorld.StartAsync();
@@ -52,6 +56,7 @@ public sealed class HelloTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].terminationMessagePolicy")]
     public async Task Pod_ThatFailsWithNothingButItsLog_HasTheEndOfItAsMessage()
     {
         await using var world = await CellWorld.StartAsync();
@@ -72,6 +77,8 @@ public sealed class HelloTests
     }
 
     [ContainerdFact]
+    [PodField("spec.ephemeralContainers", "spec.ephemeralContainers[].targetContainerName", "spec.containers[].stdin",
+        "status.ephemeralContainerStatuses")]
     public async Task Pod_ThatIsDebugged_ShowsItsProcessesToTheDebugger()
     {
         await using var world = await CellWorld.StartAsync();
@@ -107,6 +114,7 @@ public sealed class HelloTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].resources.limits", "status.containerStatuses[].state.terminated.reason")]
     public async Task Pod_ThatTakesTooMuchMemory_IsOOMKilled()
     {
         await using var world = await CellWorld.StartAsync();
@@ -138,6 +146,7 @@ public sealed class HelloTests
     }
 
     [ContainerdFact]
+    [PodField("spec.terminationGracePeriodSeconds", "status.podIP")]
     public async Task Pod_ThatServes_AnswersOnItsAddressAndStopsWithGrace()
     {
         await using var world = await CellWorld.StartAsync();
@@ -164,6 +173,7 @@ public sealed class HelloTests
     }
 
     [ContainerdFact]
+    [PodField("status.containerStatuses[].containerID", "status.containerStatuses[].restartCount", "status.containerStatuses[].state.running")]
     public async Task Agent_KilledMidPod_AdoptsWhatRuns()
     {
         await using var world = await CellWorld.StartAsync();

@@ -6,6 +6,7 @@ namespace Kip.Agent.Tests.Containerd;
 public sealed class HostnameTests
 {
     [ContainerdFact]
+    [PodField("spec.subdomain", "spec.setHostnameAsFQDN")]
     public async Task Pod_WithASubdomain_KnowsItsFullName()
     {
         await using var world = await CellWorld.StartAsync();

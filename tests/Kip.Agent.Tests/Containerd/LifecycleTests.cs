@@ -10,6 +10,7 @@ public sealed class LifecycleTests
     private const string RunUntilTold = "while true; do sleep 0.05; done";
 
     [ContainerdFact]
+    [PodField("spec.containers[].lifecycle.preStop", "spec.containers[].lifecycle.preStop.exec")]
     public async Task PreStop_BeforeTheStop_DoesItsWork()
     {
         await using var world = await CellWorld.StartAsync();
@@ -27,6 +28,7 @@ public sealed class LifecycleTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].lifecycle.postStart", "spec.containers[].lifecycle.postStart.exec")]
     public async Task PostStart_ThatFailsOnce_HasTheContainerStartedAgain()
     {
         await using var world = await CellWorld.StartAsync();
@@ -51,6 +53,7 @@ public sealed class LifecycleTests
     }
 
     [ContainerdFact]
+    [PodField("spec.activeDeadlineSeconds", "status.reason")]
     public async Task Deadline_ThatPasses_FailsThePod()
     {
         await using var world = await CellWorld.StartAsync();

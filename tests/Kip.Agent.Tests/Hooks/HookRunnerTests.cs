@@ -14,6 +14,7 @@ public sealed class HookRunnerTests
     [Theory]
     [InlineData("HTTP/1.1 200 OK")]
     [InlineData("HTTP/1.1 500 Oops")]
+    [PodField("spec.containers[].lifecycle.postStart.httpGet", "spec.containers[].lifecycle.preStop.httpGet")]
     public async Task HttpGet_ThatIsAnsweredInAnyWay_HasDoneItsPart(string answer)
     {
         using var server = new TcpListener(IPAddress.Loopback, 0);
@@ -39,6 +40,7 @@ public sealed class HookRunnerTests
     }
 
     [Fact]
+    [PodField("spec.containers[].lifecycle.postStart.tcpSocket", "spec.containers[].lifecycle.preStop.tcpSocket")]
     public async Task TcpSocket_WhichTheKubeletNeverCarriesOut_Fails() =>
         Assert.Equal("invalid handler", await RunAsync(new LifecycleHandler { TcpSocket = new TcpSocketAction { Port = 1 } }));
 

@@ -16,6 +16,7 @@ public sealed class ContainerPlanTests
     [InlineData("""{"limits":{"cpu":"1m"}}""", 2, 1000, 0, 999)]
     [InlineData("""{"limits":{"cpu":"1","memory":"1Gi"}}""", 1024, 100000, 1 << 30, 0)]
     [InlineData("{}", 2, 0, 0, 1000)]
+    [PodField("spec.containers[].resources.limits", "spec.containers[].resources.requests")]
     public void Resources_ByTheKubeletsFormulas(string resources, long shares, long quota, long memory, long oomScore)
     {
         var pod = Pod($"{{\"containers\":[{{\"name\":\"a\",\"resources\":{resources}}}]}}");
@@ -32,6 +33,7 @@ public sealed class ContainerPlanTests
     [InlineData("""{"runAsNonRoot":true,"runAsUser":0}""", 7L, "", "container's runAsUser breaks non-root policy")]
     [InlineData("""{"runAsNonRoot":true,"runAsUser":7}""", null, "", null)]
     [InlineData("""{"runAsNonRoot":true}""", 7L, "", null)]
+    [PodField("spec.securityContext.runAsNonRoot")]
     public void RunAsNonRoot_IsChecked(string security, long? user, string userName, string? complaint)
     {
         var pod = Pod($"{{\"securityContext\":{security},\"containers\":[{{\"name\":\"a\"}}]}}");
@@ -49,6 +51,8 @@ public sealed class ContainerPlanTests
     [InlineData(null, "unconfined", "RuntimeDefault", "Unconfined", "unconfined")]
     [InlineData(null, null, "RuntimeDefault", "RuntimeDefault", "runtime/default")]
     [InlineData(null, null, null, null, "")]
+    [PodField("spec.securityContext.appArmorProfile.type", "spec.containers[].securityContext.appArmorProfile.type",
+        "metadata.annotations[container.apparmor.security.beta.kubernetes.io]")]
     public void AppArmor_ByTheKubeletsOrder(
         string? own, string? annotation, string? pods, string? expected, string expectedText)
     {
@@ -63,6 +67,8 @@ public sealed class ContainerPlanTests
     }
 
     [Fact]
+    [PodField("spec.securityContext.runAsUser", "spec.securityContext.runAsGroup", "spec.containers[].securityContext.runAsUser",
+        "spec.securityContext.supplementalGroups")]
     public void SecurityContext_OfTheContainer_WinsOverThePods()
     {
         var pod = Pod("""
@@ -82,6 +88,7 @@ public sealed class ContainerPlanTests
     }
 
     [Fact]
+    [PodField("spec.containers[].env", "spec.containers[].env[].valueFrom.fieldRef", "spec.containers[].command")]
     public void Environment_FromFields_IsResolvedAndNotExpanded()
     {
         var pod = Pod("""
@@ -99,6 +106,7 @@ public sealed class ContainerPlanTests
     }
 
     [Fact]
+    [PodField("spec.hostNetwork", "spec.hostPID", "spec.hostIPC")]
     public void Sandbox_OfAHostPod_SharesTheCell()
     {
         var pod = Pod("""{"hostNetwork":true,"hostPID":true,"hostIPC":true,"containers":[{"name":"a","ports":[{"containerPort":80,"hostPort":80}]}]}""");
@@ -111,6 +119,17 @@ public sealed class ContainerPlanTests
         Assert.Empty(sandbox.PortMappings);
         Assert.Equal("/kip/poduid", sandbox.Linux.CgroupParent);
         Assert.Equal("/log/default_pod_uid", sandbox.LogDirectory);
+    }
+
+    [Fact]
+    [PodField("spec.containers[].stdin", "spec.containers[].stdinOnce", "spec.containers[].tty")]
+    public void Streams_AreWhatTheContainerAsksFor()
+    {
+        var plan = Plan(Pod("""{"containers":[{"name":"a","stdin":true,"stdinOnce":true,"tty":true}]}"""));
+        var none = Plan(Pod("""{"containers":[{"name":"a"}]}"""));
+
+        Assert.Equal((true, true, true), (plan.Stdin, plan.StdinOnce, plan.Tty));
+        Assert.Equal((false, false, false), (none.Stdin, none.StdinOnce, none.Tty));
     }
 
     private static ContainerConfig Plan(Pod pod) => ContainerPlan.ToCri(pod, pod.Spec.Containers[0], 0, _image, [], "", _cell);

@@ -14,6 +14,7 @@ public sealed class PodHostnameTests
     [InlineData("""{"hostname":"h","subdomain":"s","setHostnameAsFQDN":true}""", "h", "h.s.shop.svc.cluster.local", "h.s.shop.svc.cluster.local")]
     [InlineData("""{"hostname":"h","setHostnameAsFQDN":true}""", "h", null, "h")]
     [InlineData("""{"subdomain":"s","setHostnameAsFQDN":true,"hostNetwork":true}""", "web-0", "web-0.s.shop.svc.cluster.local", "")]
+    [PodField("spec.hostname", "spec.subdomain", "spec.setHostnameAsFQDN")]
     public void Names_ByTheKubeletsRules(string spec, string shortName, string? full, string kernel)
     {
         var pod = KubernetesJson.DeserializePod(Encoding.UTF8.GetBytes(

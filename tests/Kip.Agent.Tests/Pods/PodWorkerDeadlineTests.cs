@@ -10,6 +10,7 @@ public sealed class PodWorkerDeadlineTests
     private const string Message = "Pod was active on the node longer than the specified deadline";
 
     [Fact]
+    [PodField("spec.activeDeadlineSeconds")]
     public async Task Deadline_ThatPasses_EndsThePodGracefullyAndFailsIt()
     {
         await using var harness = new WorkerHarness();

@@ -181,6 +181,7 @@ public sealed class PodWorkerHooksTests
     }
 
     [Fact]
+    [PodField("spec.containers[].lifecycle.preStop.sleep")]
     public async Task PreStop_ThatSleeps_DelaysTheSignal()
     {
         await using var harness = new WorkerHarness();
@@ -265,6 +266,7 @@ public sealed class PodWorkerHooksTests
     }
 
     [Fact]
+    [PodField("spec.initContainers[].lifecycle")]
     public async Task PreStop_OfASidecar_BeginsWithTheEndOfThePod()
     {
         await using var harness = new WorkerHarness();

@@ -32,6 +32,7 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    [PodField("spec.restartPolicy")]
     public async Task Exit_WithPolicyAlways_BacksOffLikeTheKubelet()
     {
         await using var harness = new WorkerHarness();
@@ -52,6 +53,7 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    [PodField("spec.ephemeralContainers")]
     public async Task EphemeralContainer_AddedToARunningPod_RunsOnceBesideItsTarget()
     {
         await using var harness = new WorkerHarness();
@@ -120,6 +122,8 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    [PodField("status.containerStatuses[].state.waiting.reason", "status.containerStatuses[].state.waiting.message",
+        "status.containerStatuses[].lastState")]
     public async Task CrashLoop_WhileItWaits_ShowsWhyAndHowItEnded()
     {
         await using var harness = new WorkerHarness();
@@ -139,6 +143,7 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    [PodField("spec.initContainers", "spec.initContainers[].restartPolicy", "status.initContainerStatuses")]
     public async Task InitContainers_RunInOrderAndSidecarsStay()
     {
         await using var harness = new WorkerHarness();
@@ -188,6 +193,7 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    [PodField("spec.terminationGracePeriodSeconds")]
     public async Task Stop_WithGrace_TerminatesThenKills()
     {
         await using var harness = new WorkerHarness();
@@ -240,6 +246,7 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    [PodField("spec.containers[].image", "status.containerStatuses[].state.waiting.reason")]
     public async Task Pull_ThatFails_BacksOffAndComesBack()
     {
         await using var harness = new WorkerHarness();
@@ -383,6 +390,7 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    [PodField("spec.containers[].image")]
     public async Task Apply_WithAnotherImage_ReplacesTheContainer()
     {
         await using var harness = new WorkerHarness();

@@ -19,6 +19,7 @@ public sealed class ResourceReferenceTests
     [InlineData("requests.memory", null, "1000001")]
     [InlineData("requests.memory", "1M", "2")]
     [InlineData("requests.ephemeral-storage", null, "0")]
+    [PodField("spec.containers[].env[].valueFrom.resourceFieldRef")]
     public void Resolve_WithADivisor_RoundsUp(string resource, string? divisor, string expected)
     {
         var container = new Container
@@ -35,6 +36,7 @@ public sealed class ResourceReferenceTests
     }
 
     [Fact]
+    [PodField("spec.containers[].env[].valueFrom.resourceFieldRef")]
     public void Resolve_WithoutALimit_GivesWhatTheCellHas()
     {
         Assert.Equal("3", ResourceReference.Resolve(new() { Resource = "limits.cpu" }, new Container(), _cell));

@@ -7,19 +7,77 @@ public sealed class UnsupportedFieldsTests
 {
     [Theory]
     [InlineData("""{"volumes":[{"name":"v"},{"name":"w","nfs":{}}],"containers":[{"name":"a"}]}""", "spec.volumes[1].nfs")]
-    [InlineData("""{"volumes":[{"name":"v","future":{}}],"containers":[{"name":"a"}]}""", "spec.volumes[0].future")]
     [InlineData("""{"volumes":[{"name":"v","emptyDir":{"medium":"HugePages"}}],"containers":[{"name":"a"}]}""", "spec.volumes[0].emptyDir.medium")]
     [InlineData("""{"volumes":[{"name":"v","downwardAPI":{"items":[{"path":"p","fieldRef":{"fieldPath":"spec.x"}}]}}],"containers":[{"name":"a"}]}""", "spec.volumes[0].downwardAPI.items[0].fieldRef")]
     [InlineData("""{"containers":[{"name":"a"},{"name":"b","volumeMounts":[{"name":"v","recursiveReadOnly":"Enabled"}]}]}""", "spec.containers[1].volumeMounts[0].recursiveReadOnly")]
     [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"resourceFieldRef":{"resource":"limits.gpu"}}}]}]}""", "spec.containers[0].env[0].valueFrom.resourceFieldRef")]
     [InlineData("""{"initContainers":[{"name":"i","lifecycle":{}}],"containers":[{"name":"a"}]}""", "spec.initContainers[0].lifecycle")]
     [InlineData("""{"containers":[{"name":"a","lifecycle":{"stopSignal":"SIGUSR1"}}]}""", "spec.containers[0].lifecycle.stopSignal")]
-    [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"secretKeyRef":{"key":"k"}}}]}]}""", "spec.containers[0].env[0].valueFrom")]
-    [InlineData("""{"containers":[{"name":"a","envFrom":[{"prefix":"x"}]}]}""", "spec.containers[0].envFrom")]
     [InlineData("""{"containers":[{"name":"a","resources":{"limits":{"nvidia.com/gpu":"1"}}}]}""", "spec.containers[0].resources.limits[nvidia.com/gpu]")]
     [InlineData("""{"ephemeralContainers":[{"name":"e","lifecycle":{}}],"containers":[{"name":"a"}]}""", "spec.ephemeralContainers[0].lifecycle")]
+    [InlineData("""{"runtimeClassName":"r","containers":[{"name":"a"}]}""", "spec.runtimeClassName")]
+    [InlineData("""{"hostnameOverride":"h","containers":[{"name":"a"}]}""", "spec.hostnameOverride")]
+    [InlineData("""{"os":{"name":"windows"},"containers":[{"name":"a"}]}""", "spec.os")]
+    [InlineData("""{"hostUsers":false,"containers":[{"name":"a"}]}""", "spec.hostUsers")]
+    [InlineData("""{"resourceClaims":[],"containers":[{"name":"a"}]}""", "spec.resourceClaims")]
+    [InlineData("""{"resources":{},"containers":[{"name":"a"}]}""", "spec.resources")]
+    [InlineData("""{"hostNetwork":true,"hostAliases":[{"ip":"10.0.0.1"}],"containers":[{"name":"a"}]}""", "spec.hostAliases")]
+    [InlineData("""{"securityContext":{"seLinuxOptions":{}},"containers":[{"name":"a"}]}""", "spec.securityContext.seLinuxOptions")]
+    [InlineData("""{"securityContext":{"windowsOptions":{}},"containers":[{"name":"a"}]}""", "spec.securityContext.windowsOptions")]
+    [InlineData("""{"securityContext":{"supplementalGroupsPolicy":"Strict"},"containers":[{"name":"a"}]}""", "spec.securityContext.supplementalGroupsPolicy")]
+    [InlineData("""{"securityContext":{"appArmorProfile":{"type":"Localhost"}},"containers":[{"name":"a"}]}""", "spec.securityContext.appArmorProfile.type")]
+    [InlineData("""{"containers":[{"name":"a","volumeDevices":[{}]}]}""", "spec.containers[0].volumeDevices")]
+    [InlineData("""{"containers":[{"name":"a","restartPolicyRules":[]}]}""", "spec.containers[0].restartPolicyRules")]
+    [InlineData("""{"containers":[{"name":"a","resources":{"claims":[{}]}}]}""", "spec.containers[0].resources.claims")]
+    [InlineData("""{"containers":[{"name":"a","resources":{"limits":{"hugepages-2Mi":"2Mi"}}}]}""", "spec.containers[0].resources.limits[hugepages-2Mi]")]
+    [InlineData("""{"containers":[{"name":"a","securityContext":{"seLinuxOptions":{}}}]}""", "spec.containers[0].securityContext.seLinuxOptions")]
+    [InlineData("""{"containers":[{"name":"a","securityContext":{"windowsOptions":{}}}]}""", "spec.containers[0].securityContext.windowsOptions")]
+    [InlineData("""{"containers":[{"name":"a","securityContext":{"procMount":"Unmasked"}}]}""", "spec.containers[0].securityContext.procMount")]
+    [InlineData("""{"containers":[{"name":"a","securityContext":{"seccompProfile":{"type":"Localhost"}}}]}""", "spec.containers[0].securityContext.seccompProfile.type")]
+    [InlineData("""{"containers":[{"name":"a","securityContext":{"appArmorProfile":{"type":"Localhost"}}}]}""", "spec.containers[0].securityContext.appArmorProfile.type")]
     [InlineData("""{"securityContext":{"seccompProfile":{"type":"Localhost"}},"containers":[{"name":"a"}]}""", "spec.securityContext.seccompProfile.type")]
     public void Find_WithWhatItCannotDo_NamesIt(string spec, string field) => Assert.Equal([field], Find(spec));
+
+    [Theory]
+    [InlineData("awsElasticBlockStore", "spec.volumes[0].awsElasticBlockStore")]
+    [InlineData("azureDisk", "spec.volumes[0].azureDisk")]
+    [InlineData("azureFile", "spec.volumes[0].azureFile")]
+    [InlineData("cephfs", "spec.volumes[0].cephfs")]
+    [InlineData("cinder", "spec.volumes[0].cinder")]
+    [InlineData("csi", "spec.volumes[0].csi")]
+    [InlineData("ephemeral", "spec.volumes[0].ephemeral")]
+    [InlineData("fc", "spec.volumes[0].fc")]
+    [InlineData("flexVolume", "spec.volumes[0].flexVolume")]
+    [InlineData("flocker", "spec.volumes[0].flocker")]
+    [InlineData("gcePersistentDisk", "spec.volumes[0].gcePersistentDisk")]
+    [InlineData("gitRepo", "spec.volumes[0].gitRepo")]
+    [InlineData("glusterfs", "spec.volumes[0].glusterfs")]
+    [InlineData("image", "spec.volumes[0].image")]
+    [InlineData("iscsi", "spec.volumes[0].iscsi")]
+    [InlineData("persistentVolumeClaim", "spec.volumes[0].persistentVolumeClaim")]
+    [InlineData("photonPersistentDisk", "spec.volumes[0].photonPersistentDisk")]
+    [InlineData("portworxVolume", "spec.volumes[0].portworxVolume")]
+    [InlineData("quobyte", "spec.volumes[0].quobyte")]
+    [InlineData("rbd", "spec.volumes[0].rbd")]
+    [InlineData("scaleIO", "spec.volumes[0].scaleIO")]
+    [InlineData("storageos", "spec.volumes[0].storageos")]
+    [InlineData("vsphereVolume", "spec.volumes[0].vsphereVolume")]
+    public void Find_WithAVolumeOfAnotherKind_NamesIt(string source, string field) =>
+        Assert.Equal([field], Find($$$"""{"volumes":[{"name":"v","{{{source}}}":{}}],"containers":[{"name":"a"}]}"""));
+
+    [Fact]
+    [PodField("spec.containers[].env[].valueFrom.fileKeyRef", Refused = true)]
+    public void Find_WithAKeyOfAFile_FindsTheVariable() => Assert.Equal(
+        ["spec.containers[0].env[0].valueFrom"], Find("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"fileKeyRef":{"key":"k"}}}]}]}"""));
+
+    [Fact]
+    public void Find_WithAVolumeOfTheFuture_FindsIt() =>
+        Assert.Equal(["spec.volumes[0].future"], Find("""{"volumes":[{"name":"v","future":{}}],"containers":[{"name":"a"}]}"""));
+
+    [Theory]
+    [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"secretKeyRef":{"key":"k"}}}]}]}""", "spec.containers[0].env[0].valueFrom")]
+    [InlineData("""{"containers":[{"name":"a","envFrom":[{"prefix":"x"}]}]}""", "spec.containers[0].envFrom")]
+    public void Find_WithWhatTheControllerResolves_WaitsForIt(string spec, string field) => Assert.Equal([field], Find(spec));
 
     [Fact]
     public void Find_WithAnAnnotationForAProfileOfTheMachine_NamesIt()

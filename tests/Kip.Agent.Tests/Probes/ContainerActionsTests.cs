@@ -53,6 +53,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     }
 
     [Fact]
+    [PodField("spec.containers[].livenessProbe.httpGet.httpHeaders")]
     public async Task HttpGet_WithHeaders_SendsThemInsteadOfItsOwn()
     {
         var outcome = await GetAsync(
@@ -79,6 +80,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     }
 
     [Fact]
+    [PodField("spec.containers[].livenessProbe.timeoutSeconds")]
     public async Task HttpGet_ServerThatDoesNotAnswer_FailsInTime()
     {
         var action = new HttpGetAction { Path = "/never", Port = server.HttpPort };
@@ -90,6 +92,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     }
 
     [Fact]
+    [PodField("spec.containers[].livenessProbe.httpGet.scheme")]
     public async Task HttpGet_ByHttps_DoesNotCheckTheCertificate()
     {
         var action = new HttpGetAction { Path = "/status/200", Port = server.HttpsPort, Scheme = "HTTPS" };
@@ -97,6 +100,16 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
         var outcome = await _actions.HttpGetAsync(action, Target(), "test", Patience, CancellationToken.None);
 
         Assert.Equal(ActionOutcome.Success(), outcome);
+    }
+
+    [Fact]
+    [PodField("spec.containers[].livenessProbe.httpGet.host")]
+    public async Task HttpGet_WithAHost_AsksThereAndNotThePod()
+    {
+        var action = new HttpGetAction { Path = "/status/200", Port = server.HttpPort, Host = "127.0.0.1" };
+        var elsewhere = Target() with { PodAddress = "192.0.2.1" };
+
+        Assert.Equal(ActionOutcome.Success(), await _actions.HttpGetAsync(action, elsewhere, "test", Patience, CancellationToken.None));
     }
 
     [Fact]
@@ -112,6 +125,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     }
 
     [Fact]
+    [PodField("spec.containers[].livenessProbe.httpGet.port", "spec.containers[].ports")]
     public async Task HttpGet_PortByName_IsFoundAmongTheContainers()
     {
         var target = Target(new ContainerPort { Name = "web", Port = server.HttpPort });
@@ -158,6 +172,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     [InlineData("good", "Success", "")]
     [InlineData("bad", "Failure", "service unhealthy (responded with \"NOT_SERVING\")")]
     [InlineData("other", "Failure", "error: health rpc probe failed: rpc error: code = NotFound desc = unknown service")]
+    [PodField("spec.containers[].livenessProbe.grpc.service")]
     public async Task GrpcHealth_OfAService_IsWhatTheServerSays(string? service, string result, string output)
     {
         var action = new GrpcAction { Port = server.GrpcPort, Service = service };

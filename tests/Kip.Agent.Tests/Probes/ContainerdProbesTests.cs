@@ -11,6 +11,7 @@ public sealed class ContainerdProbesTests
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [ContainerdFact]
+    [PodField("spec.containers[].livenessProbe", "spec.containers[].livenessProbe.terminationGracePeriodSeconds")]
     public async Task Liveness_BeginsToFail_ContainerIsRestartedWithinTheProbesGracePeriod()
     {
         await using var world = await CellWorld.StartAsync();
@@ -32,6 +33,8 @@ public sealed class ContainerdProbesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].livenessProbe.exec", "spec.containers[].livenessProbe.httpGet.path", "spec.containers[].livenessProbe.httpGet.port",
+        "spec.containers[].livenessProbe.tcpSocket", "spec.containers[].livenessProbe.grpc.port")]
     public async Task Probes_OfEveryKindOfHandler_FollowTheContainersAndOutliveTheAgent()
     {
         await using var world = await CellWorld.StartAsync();

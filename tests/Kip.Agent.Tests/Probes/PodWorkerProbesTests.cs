@@ -19,6 +19,8 @@ public sealed class PodWorkerProbesTests
     [Theory]
     [InlineData("Always", 143)]
     [InlineData("OnFailure", 0)]
+    [PodField("spec.containers[].livenessProbe", "spec.containers[].livenessProbe.failureThreshold", "spec.containers[].livenessProbe.periodSeconds",
+        "status.containerStatuses[].lastState")]
     public async Task Liveness_FailsThreeTimes_RestartsTheContainer(string policy, int exitCode)
     {
         await using var harness = Harness();
@@ -110,6 +112,8 @@ public sealed class PodWorkerProbesTests
     }
 
     [Fact]
+    [PodField("spec.containers[].readinessProbe", "spec.containers[].readinessProbe.successThreshold", "status.containerStatuses[].ready",
+        "status.conditions")]
     public async Task Readiness_ComesAndGoes_IsTheContainersAndThePods()
     {
         await using var harness = Harness();
@@ -139,6 +143,7 @@ public sealed class PodWorkerProbesTests
     }
 
     [Fact]
+    [PodField("spec.containers[].startupProbe", "status.containerStatuses[].started")]
     public async Task Startup_NotSucceededYet_HoldsTheOtherProbes()
     {
         await using var harness = Harness();
@@ -178,6 +183,7 @@ public sealed class PodWorkerProbesTests
     }
 
     [Fact]
+    [PodField("spec.initContainers[].restartPolicy")]
     public async Task Startup_OfASidecar_HoldsTheContainersAfterIt()
     {
         await using var harness = Harness();
@@ -203,6 +209,7 @@ public sealed class PodWorkerProbesTests
     }
 
     [Fact]
+    [PodField("spec.containers[].livenessProbe.initialDelaySeconds")]
     public async Task InitialDelay_NotOver_NothingIsAsked()
     {
         await using var harness = Harness();

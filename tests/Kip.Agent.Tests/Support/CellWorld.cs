@@ -35,6 +35,9 @@ internal sealed class CellWorld : IAsyncDisposable
 
     public string PodAddress => $"{_subnet}.3";
 
+    /// <summary>This machine, as the world sees it.</summary>
+    public string HostAddress => $"{_subnet}.1";
+
     public string LogDirectory => Path.Combine(Directory, "log");
 
     /// <summary>Makes the world with containerd and an enrolled agent in it.</summary>

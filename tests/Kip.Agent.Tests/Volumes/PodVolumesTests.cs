@@ -15,6 +15,10 @@ public sealed class PodVolumesTests
     private const int Secret = 0b110_000_000;
 
     [ContainerdFact]
+    [PodField("spec.securityContext.runAsUser", "spec.securityContext.fsGroup", "spec.volumes[].emptyDir", "spec.volumes[].emptyDir.medium",
+        "spec.volumes[].emptyDir.sizeLimit", "spec.volumes[].downwardAPI.items[].fieldRef", "spec.volumes[].downwardAPI.items[].resourceFieldRef",
+        "spec.volumes[].hostPath.path", "spec.volumes[].projected.sources[].downwardAPI", "spec.containers[].volumeMounts[].mountPath",
+        "spec.containers[].volumeMounts[].readOnly")]
     public async Task Pod_WithVolumesOfEveryKind_SeesThem()
     {
         await using var world = await CellWorld.StartAsync();
@@ -120,6 +124,7 @@ public sealed class PodVolumesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.volumes[].secret.secretName")]
     public async Task Contents_GivenAgain_ChangeAsOneWithoutARestart()
     {
         await using var world = await CellWorld.StartAsync();
@@ -172,6 +177,8 @@ public sealed class PodVolumesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].volumeMounts[].subPath", "spec.containers[].volumeMounts[].subPathExpr", "spec.initContainers",
+        "status.containerStatuses[].state.waiting.reason", "status.containerStatuses[].state.waiting.message")]
     public async Task SubPath_ThroughLinksOfAContainer_NeverLeavesTheVolume()
     {
         await using var world = await CellWorld.StartAsync();
@@ -249,6 +256,7 @@ public sealed class PodVolumesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.volumes[].hostPath.type")]
     public async Task HostPath_ThatIsNotThere_WaitsAndSaysSo()
     {
         await using var world = await CellWorld.StartAsync();
@@ -275,6 +283,7 @@ public sealed class PodVolumesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].volumeMounts[].mountPropagation")]
     public async Task MountPropagation_HostToContainer_ShowsLaterMountsOfTheCell()
     {
         await using var world = await CellWorld.StartAsync();

@@ -10,6 +10,7 @@ namespace Kip.VirtualKubelet.Tests.Pods;
 public sealed class PodControllerTests(SharedControlPlane cluster)
 {
     [ControlPlaneFact]
+    [PodField("spec.nodeName")]
     public async Task Pod_BoundToTheNode_RunsOnACellOfItsOwn()
     {
         await using var world = await NodeWorld.CreateAsync(cluster.Plane);
@@ -301,6 +302,7 @@ public sealed class PodControllerTests(SharedControlPlane cluster)
     }
 
     [ControlPlaneFact]
+    [PodField("spec.readinessGates")]
     public async Task Pod_WithReadinessGate_IsReadyWhileItsConditionIsTrue()
     {
         await using var world = await NodeWorld.CreateAsync(cluster.Plane);

@@ -17,6 +17,7 @@ public sealed class PodReadinessTests
     }
 
     [Fact]
+    [PodField("spec.readinessGates")]
     public void Of_GateWithoutItsCondition_IsNotReadyInTheKubeletsWords()
     {
         var ready = Ready(PodReadiness.Of(Running(), NewPod([]), Now));
@@ -37,6 +38,7 @@ public sealed class PodReadinessTests
     }
 
     [Fact]
+    [PodField("status.conditions[].lastTransitionTime")]
     public void Of_GateThatIsOpen_IsReadySinceItFirstWas()
     {
         var since = Now - TimeSpan.FromHours(1);

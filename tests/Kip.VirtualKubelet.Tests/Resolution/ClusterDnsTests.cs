@@ -15,6 +15,7 @@ public sealed class ClusterDnsTests
     [InlineData("ClusterFirstWithHostNet", true, true)]
     [InlineData("Default", false, false)]
     [InlineData("None", false, false)]
+    [PodField("spec.dnsPolicy")]
     public void Apply_EachPolicy_IsTheKubelets(string? policy, bool hostNetwork, bool clusters)
     {
         var spec = new PodSpec { DnsPolicy = policy, HostNetwork = hostNetwork };
@@ -24,6 +25,7 @@ public sealed class ClusterDnsTests
     }
 
     [Fact]
+    [PodField("spec.dnsConfig")]
     public void Apply_OwnConfiguration_IsAddedBehind()
     {
         var spec = new PodSpec

@@ -32,6 +32,7 @@ public sealed class PodResolverTests : IDisposable
     public void Dispose() => _resolver.Dispose();
 
     [Fact]
+    [PodField("spec.dnsPolicy")]
     public async Task Dns_OfPodWithoutPolicy_IsTheClusters()
     {
         var spec = (await ResolveAsync(Pod(env: []))).Pod.Spec;
@@ -42,6 +43,8 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.containers[].env[].valueFrom.configMapKeyRef", "spec.containers[].env[].valueFrom.secretKeyRef",
+        "spec.containers[].envFrom[].configMapRef", "spec.containers[].envFrom[].secretRef", "spec.containers[].envFrom[].prefix")]
     public async Task Environment_OfEverySource_ExpandsInTheKubeletsOrder()
     {
         _objects.Put(ConfigMap("c", ("A", "from c"), ("B", "$(A) stays"), ("bad=key", "x")));
@@ -82,6 +85,7 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.enableServiceLinks")]
     public async Task Environment_OfServices_HasTheKubeletsNames()
     {
         _objects.Put(Service("ns", "b-web", "fd00::1", new() { Name = "http", Port = 80 }, new() { Name = "dns-udp", Port = 53, Protocol = "UDP" }));
@@ -109,6 +113,11 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.volumes[].configMap.name", "spec.volumes[].configMap.items", "spec.volumes[].configMap.defaultMode",
+        "spec.volumes[].secret.secretName", "spec.volumes[].secret.items", "spec.volumes[].secret.optional", "spec.volumes[].secret.defaultMode",
+        "spec.volumes[].configMap.optional",
+        "spec.volumes[].projected.sources[].configMap", "spec.volumes[].projected.sources[].secret",
+        "spec.volumes[].projected.sources[].serviceAccountToken")]
     public async Task Volumes_OfEverySource_HaveTheirFiles()
     {
         var configMap = ConfigMap("c", ("a", "alpha"), ("b", "beta"));
@@ -121,7 +130,7 @@ public sealed class PodResolverTests : IDisposable
             new() { Name = "all", ConfigMap = new() { Name = "c", DefaultMode = 256 } },
             new() { Name = "some", ConfigMap = new() { Name = "c", Optional = true, Items = [new() { Key = "b", Path = "deep/./b", Mode = 292 }, new() { Key = "no", Path = "no" }] } },
             new() { Name = "none", Secret = new() { SecretName = "gone", Optional = true } },
-            new() { Name = "secret", Secret = new() { SecretName = "s", Items = [new() { Key = "key", Path = "k" }] } },
+            new() { Name = "secret", Secret = new() { SecretName = "s", DefaultMode = 288, Items = [new() { Key = "key", Path = "k" }] } },
             new() { Name = "empty", EmptyDir = new() },
             KubeApiAccess(),
         ]);
@@ -130,7 +139,7 @@ public sealed class PodResolverTests : IDisposable
 
         Assert.Equal(
             [
-                "all/a 400 5:alpha", "all/b 400 4:beta", "all/bin 400 2:\0\ufffd", "some/deep/b 444 4:beta", "secret/k 644 6:hidden",
+                "all/a 400 5:alpha", "all/b 400 4:beta", "all/bin 400 2:\0\ufffd", "some/deep/b 444 4:beta", "secret/k 440 6:hidden",
                 "kube-api-access/token 644 7:token-1", "kube-api-access/ca.crt 644 2:CA",
             ],
             Files(assignment));
@@ -145,6 +154,7 @@ public sealed class PodResolverTests : IDisposable
     [InlineData(1000L, null, null, 0b110_000_000, 1000)]
     [InlineData(1000L, 2000L, null, 0b110_100_100, 0)]
     [InlineData(null, null, 7L, 0b110_000_000, 0)]
+    [PodField("spec.volumes[].projected.sources[].serviceAccountToken")]
     public async Task Token_ForUsersOfTheirOwn_IsTheirsAlone(long? user, long? otherUser, long? group, int mode, long owner)
     {
         _objects.Put(ConfigMap("kube-root-ca.crt", ("ca.crt", "CA")));
@@ -185,6 +195,29 @@ public sealed class PodResolverTests : IDisposable
         var error = await Assert.ThrowsAsync<PodResolutionException>(() => ResolveAsync(pod));
 
         Assert.Equal((reason, message), (error.Reason, error.Message));
+    }
+
+    [Fact]
+    [PodField("spec.volumes[].projected.sources[].clusterTrustBundle", Refused = true)]
+    public async Task Projection_OfATrustBundle_IsRefused()
+    {
+        var pod = Pod(volumes: [new() { Name = "v", Projected = new() { Sources = [new() { ClusterTrustBundle = new() { Path = "ca.crt" } }] } }]);
+
+        var error = await Assert.ThrowsAsync<PodResolutionException>(() => ResolveAsync(pod));
+
+        Assert.Equal(("FailedMount", "volume v: this version of Kip cannot project a clusterTrustBundle"), (error.Reason, error.Message));
+    }
+
+    [Fact]
+    [PodField("spec.volumes[].projected.sources[].podCertificate", Refused = true)]
+    public async Task Projection_OfAPodCertificate_IsRefused()
+    {
+        using var certificate = System.Text.Json.JsonDocument.Parse("{}");
+        var pod = Pod(volumes: [new() { Name = "v", Projected = new() { Sources = [new() { PodCertificate = certificate.RootElement }] } }]);
+
+        var error = await Assert.ThrowsAsync<PodResolutionException>(() => ResolveAsync(pod));
+
+        Assert.Equal(("FailedMount", "volume v: this version of Kip cannot project a podCertificate"), (error.Reason, error.Message));
     }
 
     [Fact]
@@ -265,6 +298,7 @@ public sealed class PodResolverTests : IDisposable
     }
 
     [Fact]
+    [PodField("spec.imagePullSecrets", "spec.serviceAccountName")]
     public async Task PullSecrets_OfPodAndAccount_GiveTheirLogins()
     {
         var login = Convert.ToBase64String("me:pw"u8);

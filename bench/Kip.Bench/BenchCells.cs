@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Globalization;
+using Kip.Agents;
+using Kip.Cells;
+using Kip.Drivers.Local;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Kip.Bench;
+
+/// <summary>Local cells of a bench's own, one of which is kept ready for the next pod.</summary>
+internal sealed class BenchCells : IAsyncDisposable
+{
+    private readonly string _state;
+    private readonly CertificateAuthority _authority;
+
+    private BenchCells(string state, CertificateAuthority authority, CellManager manager) => (_state, _authority, Manager) = (state, authority, manager);
+
+    public CellManager Manager { get; }
+
+    public static async Task<BenchCells> StartAsync(string root)
+    {
+        var state = Directory.CreateTempSubdirectory("kip-bench-").FullName;
+        var time = TimeProvider.System;
+        var images = Path.Combine(root, "artifacts", "images");
+        var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, default);
+        var driver = new LocalDriver(
+            new LocalDriverOptions
+            {
+                StateDirectory = Path.Combine(state, "local"),
+                ControllerId = "bench",
+                AgentPath = Path.Combine(root, "artifacts", "kip", "agent", "kip-agent"),
+                ImageArchives = [Path.Combine(images, "pause.tar"), Path.Combine(images, "busybox.tar")],
+                Bridge = "kipbench1",
+                Cidr = "10.231.1.0/24",
+            },
+            time,
+            NullLogger<LocalDriver>.Instance);
+        var manager = new CellManager(
+            new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells("local.medium", 1)] },
+            driver,
+            await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
+            new GrpcAgentConnector(authority, time, NullLogger<GrpcAgentConnector>.Instance),
+            time,
+            NullLogger<CellManager>.Instance);
+        await manager.StartAsync(default);
+        return new BenchCells(state, authority, manager);
+    }
+
+    /// <summary>Waits until a cell is ready, with its images, and this machine has come to rest.</summary>
+    /// <returns>The process id of its first process.</returns>
+    public async Task<int> ReadyAsync()
+    {
+        var begin = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var ready = Manager.Standby.Where(static r => r.State == CellState.Ready).ToList();
+            if (ready.Count == 1)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, CancellationToken.None);
+                var init = await File.ReadAllTextAsync(Path.Combine(_state, "local", "cells", ready[0].InstanceId!, "init"));
+                return int.Parse(init.Split(' ')[0], CultureInfo.InvariantCulture);
+            }
+
+            if (Stopwatch.GetElapsedTime(begin) > TimeSpan.FromMinutes(2))
+            {
+                throw new TimeoutException("no cell became ready within two minutes");
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, CancellationToken.None);
+        }
+    }
+
+    /// <summary>The agent of the cell with this first process: of its descendants the one with that name.</summary>
+    public static int AgentOf(int init)
+    {
+        var parents = new Queue<int>([init]);
+        while (parents.TryDequeue(out var parent))
+        {
+            foreach (var text in File.ReadAllText($"/proc/{parent}/task/{parent}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            {
+                var child = int.Parse(text, CultureInfo.InvariantCulture);
+                if (File.ReadAllText($"/proc/{child}/comm") == "kip-agent\n")
+                {
+                    return child;
+                }
+
+                parents.Enqueue(child);
+            }
+        }
+
+        throw new InvalidOperationException($"the cell of process {init} has no agent");
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Manager.CollectAsync(static _ => true, default);
+        await Manager.DisposeAsync();
+        _authority.Dispose();
+        Directory.Delete(_state, recursive: true);
+    }
+}
