@@ -66,6 +66,10 @@ internal sealed partial class CellReconciler
             catch (Exception e) when (e is AgentException or CellException or ObjectDisposedException)
             {
                 LogConnectionLost(Record.Id, e.Message); // said again on the next connection
+                if (e is CellException)
+                {
+                    await ReconnectAsync().ConfigureAwait(false); // it waits for a volume, and was not given the pod: the end is told there
+                }
             }
         }
     }
@@ -89,6 +93,7 @@ internal sealed partial class CellReconciler
 
     private async Task ReachGoneAsync(CancellationToken cancellationToken)
     {
+        await DetachEarlyAsync(cancellationToken).ConfigureAwait(false);
         var pause = FirstRetry;
         var absent = 0;
         // A launch whose answer was never seen may have taken effect: only the list tells, and only after a while.
@@ -137,6 +142,7 @@ internal sealed partial class CellReconciler
             }
         }
 
+        await DetachAsync(cancellationToken).ConfigureAwait(false);
         if (Record.Pod is not null)
         {
             await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);

@@ -172,6 +172,7 @@ internal sealed partial class CellReconciler
             _turn.Release();
         }
 
+        _assigned.Release();
         if (agent is not null)
         {
             try
@@ -193,6 +194,7 @@ internal sealed partial class CellReconciler
     public async Task AssignAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
         _cell.Assignment = assignment;
+        _assigned.Release();
         if (_cell.ConnectedAgent is { } agent && Record.State == CellState.Claimed)
         {
             try
@@ -253,6 +255,7 @@ internal sealed partial class CellReconciler
         using var silence = new CancellationTokenSource(Silence, _context.Time);
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token, _abandoned.Token);
         _connection = silence;
+        var attaching = AttachAsync(agent, watch);
         var pulling = Record.State == CellState.Ready ? PullImagesAsync(agent, watch.Token) : Task.CompletedTask;
         try
         {
@@ -282,14 +285,21 @@ internal sealed partial class CellReconciler
                 }
             }
         }
-        catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && !_abandoned.IsCancellationRequested)
         {
+            await attaching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (attaching.IsFaulted)
+            {
+                await attaching.ConfigureAwait(false); // that is why
+            }
+
             throw new AgentException(AgentErrorKind.Unavailable, $"nothing was heard from the agent of {Record.Id} for {Silence.TotalSeconds:0} s, or not what was expected");
         }
         finally
         {
             _connection = null;
             await watch.CancelAsync().ConfigureAwait(false);
+            await attaching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await pulling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
@@ -312,7 +322,7 @@ internal sealed partial class CellReconciler
                 throw new CellException("Stopped", "the pod was stopped before it had started", e);
             }
         }
-        else if (_cell.Assignment is { } assignment)
+        else if (_cell.Assignment is { } given && WithDevices(given) is { } assignment)
         {
             await agent.ApplyPodAsync(
                 assignment with { PodAddress = Record.PodAddress, Credentials = [.. assignment.Credentials, .. _context.Options.Credentials] },
