@@ -1,6 +1,7 @@
 using Kip.Drivers.Local.Instances;
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
+using Kip.Drivers.Local.Volumes;
 using Kip.Sizing;
 using Microsoft.Extensions.Logging;
 
@@ -28,6 +29,7 @@ public sealed partial class LocalDriver : ICellDriver
     private readonly Cgroups _cgroups;
     private readonly InstanceLauncher _launcher;
     private readonly InstanceRemover _remover;
+    private readonly LocalVolumes _volumes;
 
     /// <summary>Makes the driver. Nothing on the machine is touched before the first launch.</summary>
     /// <exception cref="DriverException"><see cref="DriverErrorKind.InvalidConfiguration"/>: an option cannot be right.</exception>
@@ -50,7 +52,7 @@ public sealed partial class LocalDriver : ICellDriver
         _cgroups = Cgroups.OfThisMachine();
         _store = new InstanceStore(options.StateDirectory, options.ControllerId, timeProvider);
         _launcher = new InstanceLauncher(options, _range, _bridge, _cgroups, timeProvider);
-        _remover = new InstanceRemover(_store, _bridge, _cgroups, timeProvider);
+        _remover = new InstanceRemover(_store, _bridge, _cgroups, _volumes = new LocalVolumes(_store, timeProvider), timeProvider);
         Description = new DriverDescription("local", LocalCatalog.Region, options.ControllerId)
         {
             // Files of this machine: looking is cheap, and what is there is seen at once.

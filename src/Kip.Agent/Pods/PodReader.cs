@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text.Json;
 using Kip.Agent.Volumes;
+using Kip.Agent.Volumes.Disks;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
 using Kip.Kubernetes;
@@ -65,6 +66,20 @@ internal static class PodReader
             Require(
                 !PodVolumes.IsResolved(volume) || contents.Contains(volume.Name),
                 $"spec.volumes: the contents of '{volume.Name}', which come from API objects, are missing");
+        }
+
+        foreach (var volume in (pod.Spec.Volumes ?? []).Where(PersistentVolumes.IsClaim))
+        {
+            Require(
+                request.PersistentVolumes.Any(claim => claim.Name == volume.Name && claim.SourceCase != PersistentVolumeMount.SourceOneofCase.None),
+                $"spec.volumes: what the claim of '{volume.Name}' is bound to is missing; only a cluster knows");
+        }
+
+        foreach (var claim in request.PersistentVolumes)
+        {
+            // It becomes part of the name of a program.
+            Require(claim.FsType.All(char.IsAsciiLetterOrDigit), $"persistent_volumes: '{claim.FsType}' of '{claim.Name}' is no name of a file system");
+            Require(claim.Device is null || claim.Device.Paths.All(path => path.StartsWith("/dev/", StringComparison.Ordinal)), $"persistent_volumes: a path of '{claim.Name}' is not below /dev");
         }
 
         foreach (var (volume, file) in request.Volumes.SelectMany(volume => volume.Files.Select(file => (volume, file))))

@@ -137,6 +137,7 @@ internal sealed partial class PodWorker
             var environment = ContainerPlan.Expand(pod, spec, address, _parts.Cell).Env;
             var mounts = _files.Prepare(pod, spec, attempt, address).Concat(_volumes.Mounts(pod, spec, environment));
             var config = ContainerPlan.ToCri(pod, spec, attempt, image, mounts, address, _parts.Cell);
+            config.Devices.AddRange(_volumes.Devices(pod, spec));
             ContainerPlan.Target(config, spec, targetId);
             var id = await _parts.Runtime.CreateContainerAsync(sandboxId, config, sandboxConfig, cancellationToken);
             _parts.Board.Event("Normal", "Created", $"Created container: {spec.Name}", spec.Name);

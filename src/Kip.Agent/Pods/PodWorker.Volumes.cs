@@ -29,13 +29,13 @@ internal sealed partial class PodWorker
             return volumes.Done > 0;
         }
 
-        var (source, contents, wanted) = (pod.Pod, volumes.Contents, volumes.Wanted);
+        var (source, contents, claims, wanted) = (pod.Pod, volumes.Contents, pod.Request.PersistentVolumes, volumes.Wanted);
         var podIP = source.Spec.HostNetwork == true ? _parts.Cell.HostIP : pod.PodIP.Length > 0 ? pod.PodIP : pod.Request.PodAddress;
         volumes.Busy = true;
         Begin(
             _ =>
             {
-                _volumes.SetUp(source, contents, podIP);
+                _volumes.SetUp(source, contents, podIP, claims);
                 return Task.FromResult(source);
             },
             (_, error) =>
@@ -57,7 +57,7 @@ internal sealed partial class PodWorker
     }
 
     /// <summary>Unmounts the volumes of a pod whose containers are gone.</summary>
-    /// <returns>Whether they are still being made.</returns>
+    /// <returns>Whether they are still being made, or unmounted.</returns>
     private bool TearDownVolumes()
     {
         var pod = _pod!;
@@ -66,11 +66,34 @@ internal sealed partial class PodWorker
             return true;
         }
 
-        if (pod.Pod.Spec.Volumes is { Count: > 0 })
+        if (pod.Pod.Spec.Volumes is not { Count: > 0 } || pod.Volumes.Released)
+        {
+            return false;
+        }
+
+        var (source, claims) = (pod.Pod, pod.Request.PersistentVolumes);
+        if (claims.Count == 0)
+        {
+            TearDown();
+            return false;
+        }
+
+        // What is not on a disk yet is written now, which may take its time.
+        pod.Volumes.Busy = true;
+        Begin(
+            _ =>
+            {
+                TearDown();
+                return Task.FromResult(source);
+            },
+            (_, _) => (pod.Volumes.Busy, pod.Volumes.Released) = (false, true));
+        return true;
+
+        void TearDown()
         {
             try
             {
-                _volumes.TearDown(pod.Pod);
+                _volumes.TearDown(source, claims);
             }
             catch (IOException e)
             {
@@ -78,7 +101,5 @@ internal sealed partial class PodWorker
                 Trouble(e, "unmount the volumes");
             }
         }
-
-        return false;
     }
 }

@@ -9,6 +9,7 @@ using Kip.Agent.State;
 using Kip.Agent.Status;
 using Kip.Agent.Storage;
 using Kip.Agent.Volumes;
+using Kip.Agent.Volumes.Disks;
 using Kip.Agents.Protocol;
 using Kip.Grpc;
 using Kip.Kubernetes;
@@ -85,7 +86,7 @@ internal sealed partial class PodWorker
         _time = parts.Time;
         _observer = new RuntimeObserver(parts.Runtime, parts.Time);
         _files = new PodFiles(parts.State);
-        _volumes = new PodVolumes(parts.Cell, parts.Time);
+        _volumes = new PodVolumes(parts.Cell, parts.Time, new PersistentVolumes(new BlockDevices(), new FileSystems(SystemCommand.Run), parts.Time));
         _storage = new StorageMeter(parts.Runtime, _volumes, parts.Cell);
         _lastWords = new LastWords(_files, parts.Cell);
         _rotation = new LogRotation(parts.Runtime, parts.Time);

@@ -61,7 +61,8 @@ internal static class UnsupportedFields
     {
         foreach (var source in VolumeKind.SourcesOf(volume))
         {
-            Add(found, source is not ("emptyDir" or "hostPath" or "configMap" or "secret" or "projected" or "downwardAPI"), $"{path}.{source}");
+            Add(found, source is not ("emptyDir" or "hostPath" or "configMap" or "secret" or "projected" or "downwardAPI"
+                or "persistentVolumeClaim" or "ephemeral" or "nfs"), $"{path}.{source}");
         }
 
         Add(found, volume.EmptyDir is { Medium: not (null or "" or "Memory") }, $"{path}.emptyDir.medium");
@@ -102,7 +103,6 @@ internal static class UnsupportedFields
             Add(found, container.VolumeMounts![i].RecursiveReadOnly == "Enabled", $"{path}.volumeMounts[{i}].recursiveReadOnly");
         }
 
-        Add(found, container.VolumeDevices is { Count: > 0 }, $"{path}.volumeDevices");
         Add(found, container.Lifecycle?.StopSignal is { Length: > 0 }, $"{path}.lifecycle.stopSignal");
         Add(found, container.RestartPolicyRules is not null, $"{path}.restartPolicyRules");
         Add(found, container.Resources?.Claims is { Count: > 0 }, $"{path}.resources.claims");

@@ -49,6 +49,32 @@ internal static partial class LinuxCalls
     /// <summary>Takes the mount out of sight at once; the kernel frees it when its last user is gone.</summary>
     public static void Unmount(string target) => Check(Unmount(target, Detach), $"unmount {target}");
 
+    /// <summary>Takes the mount away for good: when this is true, everything is on the disk. False while it is in use.</summary>
+    public static bool TryUnmount(string target)
+    {
+        const int busy = 16; // EBUSY
+        if (Unmount(target, 0) == 0)
+        {
+            return true;
+        }
+
+        var error = Marshal.GetLastPInvokeError();
+        return error == busy ? false : throw Failure(error, $"unmount {target}");
+    }
+
+    /// <summary>Writes everything of a file system to its disk.</summary>
+    public static void Synchronize(string path)
+    {
+        var descriptor = Open(path, CloseOnExec);
+        if (descriptor < 0)
+        {
+            throw Failure(Marshal.GetLastPInvokeError(), $"open {path}");
+        }
+
+        using var root = new SafeFileHandle(descriptor, ownsHandle: true);
+        Check(SynchronizeFileSystem(descriptor), $"write {path} to its disk");
+    }
+
     public static void SetOwner(string path, uint? owner, uint? group) =>
         Check(ChangeOwner(path, owner ?? uint.MaxValue, group ?? uint.MaxValue), $"change the owner of {path}");
 
@@ -140,6 +166,10 @@ internal static partial class LinuxCalls
     [LibraryImport("libc", EntryPoint = "umount2", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Unmount(string target, int flags);
+
+    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int SynchronizeFileSystem(int descriptor);
 
     [LibraryImport("libc", EntryPoint = "rename", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Kip.Agent.Pods;
 using Kip.Agent.Runtime.Cri;
+using Kip.Agent.Volumes.Disks;
 using Kip.Agents.Protocol;
 using Kip.Kubernetes.Objects;
 using Container = Kip.Kubernetes.Objects.Container;
@@ -12,7 +13,7 @@ namespace Kip.Agent.Volumes;
 /// The pod's volumes on the cell. Contents that come from API objects or from the pod lie on tmpfs, a mount for each volume; what a
 /// container may fill, on the cell's disk unless it asks for memory. Everything is safe to repeat, and needs no memory of having been done.
 /// </summary>
-internal sealed class PodVolumes(Cell cell, TimeProvider time)
+internal sealed class PodVolumes(Cell cell, TimeProvider time, PersistentVolumes persistent)
 {
     private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
     private const UnixFileMode Anyone = (UnixFileMode)0b111_111_111;
@@ -28,8 +29,9 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
     /// <param name="pod">The pod.</param>
     /// <param name="contents">Of every resolved volume; null when an earlier run of the agent was given them, and only that.</param>
     /// <param name="podIP">For downward API files; empty when not known.</param>
+    /// <param name="claims">What claims are bound to.</param>
     /// <exception cref="VolumeException">One cannot be made; the message names it.</exception>
-    public void SetUp(Pod pod, IReadOnlyList<ResolvedVolume>? contents, string podIP)
+    public void SetUp(Pod pod, IReadOnlyList<ResolvedVolume>? contents, string podIP, IReadOnlyList<PersistentVolumeMount> claims)
     {
         lock (_lock)
         {
@@ -37,7 +39,7 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
             {
                 try
                 {
-                    SetUp(pod, volume, contents, podIP);
+                    SetUp(pod, volume, contents, podIP, claims);
                 }
                 catch (Exception e) when (e is IOException or UnauthorizedAccessException or VolumeException)
                 {
@@ -66,7 +68,7 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
                 {
                     ContainerPath = mount.MountPath.StartsWith('/') ? mount.MountPath : $"/{mount.MountPath}",
                     HostPath = Source(pod, container, volume, mount, i, environment),
-                    Readonly = mount.ReadOnly == true || HasContents(volume),
+                    Readonly = mount.ReadOnly == true || HasContents(volume) || PersistentVolumes.IsReadOnly(volume),
                     Propagation = mount.MountPropagation switch
                     {
                         "Bidirectional" => MountPropagation.PropagationBidirectional,
@@ -80,15 +82,50 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
         return mounts;
     }
 
-    /// <summary>Unmounts everything, secrets with it. What lies on the disk goes with the cell, which runs no other pod.</summary>
-    /// <exception cref="IOException">Something stays mounted.</exception>
-    public void TearDown(Pod pod)
+    /// <summary>The devices of one run of a container.</summary>
+    /// <param name="pod">The pod, whose volumes are set up.</param>
+    /// <param name="container">One of its containers.</param>
+    /// <exception cref="VolumeException">A device is not there.</exception>
+    public List<Device> Devices(Pod pod, Container container)
     {
+        var devices = new List<Device>();
+        foreach (var device in container.VolumeDevices ?? [])
+        {
+            var volume = pod.Spec.Volumes?.Find(each => each.Name == device.Name) ?? throw new VolumeException($"volumeDevices: the pod has no volume '{device.Name}'");
+            devices.Add(new Device
+            {
+                ContainerPath = device.DevicePath,
+                HostPath = PersistentVolumes.DeviceOf(DirectoryOf(pod, volume)),
+                Permissions = PersistentVolumes.IsReadOnly(volume) ? "r" : "mrw",
+            });
+        }
+
+        return devices;
+    }
+
+    /// <summary>
+    /// Unmounts everything, secrets with it, and disks so that they are clean. What lies on the cell's own disk goes with the cell, which
+    /// runs no other pod.
+    /// </summary>
+    /// <param name="pod">The pod.</param>
+    /// <param name="claims">What claims are bound to.</param>
+    /// <exception cref="IOException">Something stays mounted.</exception>
+    public void TearDown(Pod pod, IReadOnlyList<PersistentVolumeMount> claims)
+    {
+        var disks = (pod.Spec.Volumes ?? []).Where(volume => claims.Any(claim => claim.Name == volume.Name && claim.Device is not null))
+            .Select(volume => DirectoryOf(pod, volume)).ToHashSet(StringComparer.Ordinal);
         lock (_lock)
         {
             foreach (var mounted in Enumerable.Reverse(MountTable.Below(Root(pod))))
             {
-                LinuxCalls.Unmount(mounted);
+                if (disks.Contains(mounted))
+                {
+                    persistent.Unmount(mounted);
+                }
+                else
+                {
+                    LinuxCalls.Unmount(mounted);
+                }
             }
         }
     }
@@ -98,13 +135,17 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time)
 
     private static bool HasContents(Volume volume) => IsResolved(volume) || volume.DownwardAPI is not null || volume.Projected is not null;
 
-    private void SetUp(Pod pod, Volume volume, IReadOnlyList<ResolvedVolume>? contents, string podIP)
+    private void SetUp(Pod pod, Volume volume, IReadOnlyList<ResolvedVolume>? contents, string podIP, IReadOnlyList<PersistentVolumeMount> claims)
     {
         var group = (uint?)pod.Spec.SecurityContext?.FsGroup;
         var directory = DirectoryOf(pod, volume);
         if (volume.HostPath is { } hostPath)
         {
             HostPaths.Prepare(hostPath);
+        }
+        else if (PersistentVolumes.Is(volume))
+        {
+            persistent.SetUp(volume, claims.FirstOrDefault(claim => claim.Name == volume.Name), pod.Spec.SecurityContext, directory);
         }
         else if (HasContents(volume))
         {

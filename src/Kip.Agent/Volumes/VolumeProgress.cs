@@ -16,6 +16,9 @@ internal sealed class VolumeProgress
 
     public bool Busy { get; set; }
 
+    /// <summary>Whether all is unmounted that was mounted for the pod.</summary>
+    public bool Released { get; set; }
+
     public DateTimeOffset NotBefore { get; set; }
 
     public TimeSpan Backoff { get; set; }

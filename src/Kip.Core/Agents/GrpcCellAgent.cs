@@ -59,6 +59,7 @@ internal sealed class GrpcCellAgent : ICellAgent
             });
         }
 
+        request.PersistentVolumes.AddRange(assignment.PersistentVolumes.Select(PersistentVolumeWire.ToMessage));
         await CallAsync(AgentMethods.ApplyPod, request, cancellationToken).ConfigureAwait(false);
     }
 

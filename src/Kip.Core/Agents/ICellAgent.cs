@@ -96,6 +96,12 @@ public sealed record PodAssignment(Pod Pod, string? PodAddress, IReadOnlyList<Re
     /// </summary>
     public IReadOnlyList<ResolvedVolume> Volumes { get; init; } = [];
 
+    /// <summary>
+    /// The persistent volume behind each volume that is a claim. The core launches the cell where they are, attaches them before the agent is
+    /// given the pod, and takes them off when it has ended; see <see cref="Drivers.IVolumeAttacher"/>.
+    /// </summary>
+    public IReadOnlyList<PodPersistentVolume> PersistentVolumes { get; init; } = [];
+
     /// <inheritdoc/>
     public override string ToString() => $"{Pod.Metadata.Namespace}/{Pod.Metadata.Name} with {Volumes.Count} volumes";
 }

@@ -240,7 +240,8 @@ public sealed partial class CellManager : IAsyncDisposable
     private async Task<Cell> GiveCellAsync(PodReference pod, PodAssignment assignment, CancellationToken cancellationToken)
     {
         var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
-        var request = ReadRequest(assignment.Pod, catalog);
+        var request = VolumePlacement.Place(
+            ReadRequest(assignment.Pod, catalog), assignment.PersistentVolumes, _context.Driver.Volumes, _context.Driver.Description.Name);
         var chosen = InstanceSelector.First(request, catalog, _context.Refusals);
         // A cell that waits was launched without what this pod asks of its launch.
         if (request.Options is null && await _standby.TakeAsync(pod, assignment, request, chosen, catalog, cancellationToken).ConfigureAwait(false) is { } taken)

@@ -99,6 +99,7 @@ internal sealed partial class CellReconciler
 
     private async Task ReachGoneAsync(CancellationToken cancellationToken)
     {
+        await DetachEarlyAsync(cancellationToken).ConfigureAwait(false);
         var pause = FirstRetry;
         var absent = 0;
         // A launch whose answer was never seen may have taken effect: only the list tells, and only after a while.
@@ -149,6 +150,7 @@ internal sealed partial class CellReconciler
             }
         }
 
+        await DetachAsync(cancellationToken).ConfigureAwait(false);
         if (Record.Pod is not null)
         {
             await _context.Options.BeforeForgotten(_cell, cancellationToken).ConfigureAwait(false);

@@ -113,6 +113,7 @@ internal sealed partial class CellReconciler
             _turn.Release();
         }
 
+        _assigned.Release();
         // The cell is the pod's now, also if its agent cannot be told yet, or refuses.
         await TellAsync(agent, static _ => false, cancellationToken).ConfigureAwait(false);
         return true;
@@ -122,6 +123,7 @@ internal sealed partial class CellReconciler
     public async Task AssignAsync(PodAssignment assignment, CancellationToken cancellationToken)
     {
         _cell.Assignment = assignment;
+        _assigned.Release();
         if (Record.State == CellState.Claimed)
         {
             await TellAsync(_cell.ConnectedAgent, static e => e is AgentException { Kind: not AgentErrorKind.Unavailable }, cancellationToken).ConfigureAwait(false);
@@ -201,6 +203,7 @@ internal sealed partial class CellReconciler
         using var silence = new CancellationTokenSource(Silence, _context.Time);
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token, _abandoned.Token);
         _connection = silence;
+        var attaching = AttachAsync(agent, watch);
         var pulling = Record.State == CellState.Ready ? PullImagesAsync(agent, watch.Token) : Task.CompletedTask;
         try
         {
@@ -241,14 +244,21 @@ internal sealed partial class CellReconciler
                 }
             }
         }
-        catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && !_abandoned.IsCancellationRequested)
         {
+            await attaching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (attaching.IsFaulted)
+            {
+                await attaching.ConfigureAwait(false); // that is why
+            }
+
             throw new AgentException(AgentErrorKind.Unavailable, $"nothing was heard from the agent of {Record.Id} for {Silence.TotalSeconds:0} s, or not what was expected");
         }
         finally
         {
             _connection = null;
             await watch.CancelAsync().ConfigureAwait(false);
+            await attaching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await pulling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
@@ -273,7 +283,7 @@ internal sealed partial class CellReconciler
                 throw new CellException("Stopped", "the pod was stopped before it had started", e);
             }
         }
-        else if (_cell.Assignment is { } assignment)
+        else if (_cell.Assignment is { } given && WithDevices(given) is { } assignment)
         {
             _logins = logins;
             await agent.ApplyPodAsync(

@@ -65,6 +65,7 @@ internal sealed partial class CellReconciler : IDisposable
         _turn.Dispose();
         _abandoned.Dispose();
         _overdue.Dispose();
+        _assigned.Dispose();
     }
 
     /// <summary>Runs until the cell is gone, or until <paramref name="lifetime"/> ends: then the cell goes on without this process.</summary>
@@ -174,7 +175,7 @@ internal sealed partial class CellReconciler : IDisposable
 
             status = await ServeAsync(lifetime).ConfigureAwait(false);
             (reason, message) = ("PodEnded", $"the pod has ended: {status.Phase}");
-            served = true;
+            _unmounted = served = true;
         }
         catch (CellException e)
         {

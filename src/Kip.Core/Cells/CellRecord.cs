@@ -76,6 +76,11 @@ public sealed record CellRecord
     /// <summary>When the pod was given to the agent, or null: a pod whose cell ended before may be given another cell.</summary>
     public DateTimeOffset? ClaimedAt { get; init; }
 
+    /// <summary>
+    /// The volumes that are attached to the instance, or may be: noted before they are attached, and until they are seen to be off. Null for none.
+    /// </summary>
+    public IReadOnlyList<AttachableVolume>? Volumes { get; init; }
+
     /// <summary>One word that says why the cell is ending; null while it is not.</summary>
     public string? Reason { get; init; }
 

@@ -45,6 +45,9 @@ internal sealed partial class PacedDriver : ICellDriver, IDisposable
 
     public DriverDescription Description => _driver.Description;
 
+    /// <summary>The driver, if it can attach volumes. Pods with volumes are few beside launches: these calls are not held back.</summary>
+    public IVolumeAttacher? Volumes => _driver as IVolumeAttacher;
+
     public void Dispose()
     {
         _lifetime.Cancel();

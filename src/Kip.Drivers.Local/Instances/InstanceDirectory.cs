@@ -27,6 +27,9 @@ internal sealed class InstanceDirectory(string path)
 
     public string DiskFile => In("disk.img");
 
+    /// <summary>One file for each volume that is attached, or may be: the path that it is on this machine.</summary>
+    public string VolumesDirectory => In("volumes");
+
     private string InitFile => In("init");
 
     private string FailureFile => In("failure");

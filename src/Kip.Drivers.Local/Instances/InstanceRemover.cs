@@ -1,5 +1,6 @@
 using Kip.Drivers.Local.Host;
 using Kip.Drivers.Local.Networking;
+using Kip.Drivers.Local.Volumes;
 
 namespace Kip.Drivers.Local.Instances;
 
@@ -7,7 +8,7 @@ namespace Kip.Drivers.Local.Instances;
 /// Ends a cell and removes all of it, whatever state it is in. Every step may find its work done, so that removing can be repeated after
 /// it was cut off anywhere, and be done by two processes at once.
 /// </summary>
-internal sealed class InstanceRemover(InstanceStore store, Bridge bridge, Cgroups cgroups, TimeProvider timeProvider)
+internal sealed class InstanceRemover(InstanceStore store, Bridge bridge, Cgroups cgroups, LocalVolumes volumes, TimeProvider timeProvider)
 {
     private static readonly TimeSpan LaunchPatience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan LoopPatience = TimeSpan.FromSeconds(20);
@@ -55,6 +56,8 @@ internal sealed class InstanceRemover(InstanceStore store, Bridge bridge, Cgroup
         string? grave;
         using (var all = await store.LockAsync(cancellationToken))
         {
+            // Here, where nobody attaches another one.
+            await volumes.ReleaseAsync(cell, cancellationToken);
             var isLast = !store.ListAll().Any(other => other.Path != cell.Path);
             if (isLast)
             {
@@ -79,7 +82,7 @@ internal sealed class InstanceRemover(InstanceStore store, Bridge bridge, Cgroup
     private async Task WaitForLoopDeviceAsync(InstanceDirectory cell, CancellationToken cancellationToken)
     {
         var start = timeProvider.GetTimestamp();
-        while (LoopDeviceOf(cell.DiskFile) is { } device)
+        while (LoopDevices.Of(cell.DiskFile) is [var device, ..])
         {
             if (timeProvider.GetElapsedTime(start) > LoopPatience)
             {
@@ -88,25 +91,5 @@ internal sealed class InstanceRemover(InstanceStore store, Bridge bridge, Cgroup
 
             await Task.Delay(Pause, timeProvider, cancellationToken);
         }
-    }
-
-    private static string? LoopDeviceOf(string file)
-    {
-        foreach (var device in Directory.EnumerateDirectories("/sys/block", "loop*"))
-        {
-            try
-            {
-                if (File.ReadAllText(Path.Combine(device, "loop", "backing_file")).TrimEnd('\n') == file)
-                {
-                    return "/dev/" + Path.GetFileName(device);
-                }
-            }
-            catch (IOException)
-            {
-                // Not attached to any file, or detached just now.
-            }
-        }
-
-        return null;
     }
 }

@@ -9,12 +9,14 @@ internal enum ObjectKind
     Secret,
     ServiceAccount,
     Service,
+    PersistentVolumeClaim,
+    PersistentVolume,
 }
 
 /// <summary>Names an object that a pod needs; without a name, all objects of the kind in the namespace.</summary>
 internal readonly record struct ObjectId(ObjectKind Kind, string Namespace, string Name)
 {
-    public override string ToString() => $"{Kind} {Namespace}/{Name}";
+    public override string ToString() => Namespace.Length > 0 ? $"{Kind} {Namespace}/{Name}" : $"{Kind} {Name}";
 }
 
 /// <summary>The objects that this node's pods name, and no others.</summary>

@@ -16,6 +16,11 @@ internal sealed class ObjectSet(string @namespace, IReadOnlyDictionary<ObjectId,
 
     public Secret? Secret(string name) => Find<Secret>(ObjectKind.Secret, name);
 
+    public PersistentVolumeClaim? Claim(string name) => Find<PersistentVolumeClaim>(ObjectKind.PersistentVolumeClaim, name);
+
+    public PersistentVolume? PersistentVolume(string name) =>
+        objects.TryGetValue(new ObjectId(ObjectKind.PersistentVolume, "", name), out var found) ? found.OfType<PersistentVolume>().FirstOrDefault() : null;
+
     /// <summary>False when the object may be missing and is.</summary>
     /// <param name="reason">The word for the event when it may not.</param>
     /// <param name="optional">Whether it may.</param>

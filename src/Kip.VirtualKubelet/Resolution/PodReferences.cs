@@ -36,6 +36,7 @@ internal static class PodReferences
         {
             Add(ObjectKind.ConfigMap, volume.ConfigMap?.Name);
             Add(ObjectKind.Secret, volume.Secret?.SecretName);
+            Add(ObjectKind.PersistentVolumeClaim, ClaimResolver.NameOf(pod, volume));
             foreach (var source in volume.Projected?.Sources ?? [])
             {
                 Add(ObjectKind.ConfigMap, source.ConfigMap?.Name);

@@ -54,7 +54,11 @@ internal sealed class PodResolver : IPodResolver, IDisposable
             var volumes = (pod.Spec.Volumes ?? [])
                 .Select(volume => VolumeResolver.Resolve(pod, volume, objects, projection => tokens[projection])).OfType<ResolvedVolume>().ToList();
             CheckSize(resolved, volumes);
-            return new PodAssignment(resolved, PodAddress: null, Credentials(pod, objects)) { Volumes = volumes };
+            return new PodAssignment(resolved, PodAddress: null, Credentials(pod, objects))
+            {
+                Volumes = volumes,
+                PersistentVolumes = [.. (pod.Spec.Volumes ?? []).Select(volume => ClaimResolver.Resolve(pod, volume, objects)).OfType<PodPersistentVolume>()],
+            };
         }
         catch
         {
@@ -136,10 +140,14 @@ internal sealed class PodResolver : IPodResolver, IDisposable
         var found = await ReadAllAsync(needed, cancellationToken).ConfigureAwait(false);
         // What the service account names is known only now.
         var secrets = PullCredentials.Names(pod, found[account].OfType<ServiceAccount>().FirstOrDefault())
-            .Select(name => new ObjectId(ObjectKind.Secret, key.Namespace, name)).Where(id => !needed.Contains(id)).ToList();
-        needed.UnionWith(secrets);
+            .Select(name => new ObjectId(ObjectKind.Secret, key.Namespace, name));
+        // And what claims are bound to.
+        var volumes = found.Values.SelectMany(static each => each).OfType<PersistentVolumeClaim>()
+            .Where(static claim => claim.Spec.VolumeName is { Length: > 0 }).Select(static claim => new ObjectId(ObjectKind.PersistentVolume, "", claim.Spec.VolumeName!));
+        var named = secrets.Concat(volumes).Where(id => !needed.Contains(id)).ToHashSet();
+        needed.UnionWith(named);
         _dependencies.Set(key, needed);
-        foreach (var (id, objects) in await ReadAllAsync(secrets, cancellationToken).ConfigureAwait(false))
+        foreach (var (id, objects) in await ReadAllAsync(named, cancellationToken).ConfigureAwait(false))
         {
             found[id] = objects;
         }

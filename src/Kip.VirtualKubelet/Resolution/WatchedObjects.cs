@@ -48,6 +48,8 @@ internal sealed class WatchedObjects(IKubernetesClient client, TimeProvider time
                 ObjectKind.ConfigMap => Begin(id, Resources.ConfigMaps),
                 ObjectKind.Secret => Begin(id, Resources.Secrets),
                 ObjectKind.ServiceAccount => Begin(id, Resources.ServiceAccounts),
+                ObjectKind.PersistentVolumeClaim => Begin(id, Resources.PersistentVolumeClaims),
+                ObjectKind.PersistentVolume => Begin(id, Resources.PersistentVolumes),
                 _ => Begin(id, Resources.Services),
             };
         }

@@ -63,8 +63,10 @@ internal sealed class FakeObjects(TimeProvider time) : IObjectSource
             ConfigMap => ObjectKind.ConfigMap,
             Secret => ObjectKind.Secret,
             ServiceAccount => ObjectKind.ServiceAccount,
+            PersistentVolumeClaim => ObjectKind.PersistentVolumeClaim,
+            PersistentVolume => ObjectKind.PersistentVolume,
             _ => ObjectKind.Service,
         },
-        value.Metadata.Namespace!,
+        value.Metadata.Namespace ?? "",
         value.Metadata.Name!);
 }

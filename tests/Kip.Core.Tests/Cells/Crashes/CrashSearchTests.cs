@@ -26,6 +26,8 @@ public class CrashSearchTests(ITestOutputHelper output)
         {
             Faults = call => call.Action is CloudAction.Launch or CloudAction.Terminate ? CloudFault.LostAnswer : null,
         },
+        new("pods want the same volume", [new("a", Runs: 10), new("b", At: 2, Runs: 10)]) { Volume = "vol-1" },
+        new("a pod with a volume is deleted", [new("a", Runs: 3000, DeletedAt: 15)]) { Volume = "vol-1" },
         new("instances die", [new("a", Runs: 3000), new("b", Runs: 30)]) { InstancesDie = true, Boot = static n => n == 1 ? new InstancePlan { DiesAfter = TimeSpan.FromSeconds(12) } : new() },
         new("a boot stalls", [new("a", Runs: 10)]) { KnowsBoots = true, Boot = static n => n == 1 ? InstancePlan.NeverBoots : new() },
         new("a boot that has stalled ends when its spare does", [new("a", Runs: 200)])
@@ -112,8 +114,9 @@ public class CrashSearchTests(ITestOutputHelper output)
             bench.Cloud.SetCapacity("sim.nano", "sim-1a", CapacityType.OnDemand, 0);
         }
 
+        var volume = story.Volume is { } id ? bench.Cloud.AddVolume("sim-1a", id) : null;
         using var process = new MortalProcess(call, death, bench.Clock);
-        var owner = new Owner(story, bench);
+        var owner = new Owner(story, bench, volume);
         var what = awaits is null ? $"{story.Name}, killed at call {call}, {death}" : $"{story.Name}, killed where it goes on for the {awaits.Fatal}. time";
         awaits ??= new AwaitPoints(0);
         try
@@ -148,6 +151,7 @@ public class CrashSearchTests(ITestOutputHelper output)
 
                 owner.AssertAllTold();
                 await bench.AssertNothingLeftAsync();
+                Assert.All(bench.Cloud.Volumes, static volume => Assert.Null(volume.AttachedTo));
             });
         }
         catch (Exception e) when (e is not OutOfMemoryException)
@@ -168,6 +172,9 @@ public class CrashSearchTests(ITestOutputHelper output)
         public int Standby { get; init; }
 
         public bool SoldOut { get; init; }
+
+        /// <summary>One that all pods use.</summary>
+        public string? Volume { get; init; }
 
         public Func<CloudCall, CloudFault?>? Faults { get; init; }
 
@@ -203,7 +210,7 @@ public class CrashSearchTests(ITestOutputHelper output)
     }
 
     /// <summary>What an API server and its users are to the controller: it knows the pods, and what became of them, over all processes.</summary>
-    private sealed class Owner(Story story, Bench bench)
+    private sealed class Owner(Story story, Bench bench, PersistentVolume? volume)
     {
         private readonly ConcurrentDictionary<string, PodStatus> _told = new();
 
@@ -254,7 +261,7 @@ public class CrashSearchTests(ITestOutputHelper output)
 
                 var cell = manager.Find(pod.Uid) is { Record.State: >= CellState.Terminating } ending
                     ? ending
-                    : await manager.RunPodAsync(Bench.NewPod(pod.Name), process);
+                    : await manager.RunPodAsync(volume is null ? VolumeTests.With(pod.Name) : VolumeTests.With(pod.Name, volume), process);
                 var deleting = pod.DeletedAt is { } at ? DeleteAsync(cell, at, process) : Task.CompletedTask;
                 await cell.Gone.WaitAsync(process);
                 await deleting;

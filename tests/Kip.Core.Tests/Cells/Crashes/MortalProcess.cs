@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
+using Kip.Kubernetes.Objects;
 using Kip.Sizing;
 
 namespace Kip.Core.Tests.Cells.Crashes;
@@ -127,7 +128,7 @@ internal sealed class MortalProcess(int? number, Death death, TimeProvider clock
     }
 }
 
-internal sealed class MortalDriver(ICellDriver inner, MortalProcess process) : ICellDriver
+internal sealed class MortalDriver(ICellDriver inner, MortalProcess process) : ICellDriver, IVolumeAttacher
 {
     public DriverDescription Description => inner.Description;
 
@@ -140,6 +141,14 @@ internal sealed class MortalDriver(ICellDriver inner, MortalProcess process) : I
     public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => process.CallAsync("list", () => inner.ListAsync(cancellationToken));
 
     public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken) => process.CallAsync($"terminate {instanceIds.Count}", () => inner.TerminateAsync(instanceIds, process.IsDead ? default : cancellationToken));
+
+    public AttachableVolume? Identify(PersistentVolume volume) => ((IVolumeAttacher)inner).Identify(volume);
+
+    public Task<AttachedDevice> AttachAsync(string instanceId, AttachableVolume volume, bool readOnly, CancellationToken cancellationToken) =>
+        process.CallAsync($"attach {volume.Id}", () => ((IVolumeAttacher)inner).AttachAsync(instanceId, volume, readOnly, process.IsDead ? default : cancellationToken));
+
+    public Task DetachAsync(string instanceId, AttachableVolume volume, CancellationToken cancellationToken) =>
+        process.CallAsync($"detach {volume.Id}", () => ((IVolumeAttacher)inner).DetachAsync(instanceId, volume, process.IsDead ? default : cancellationToken));
 }
 
 internal sealed class MortalStore(ICellStore inner, MortalProcess process) : ICellStore
