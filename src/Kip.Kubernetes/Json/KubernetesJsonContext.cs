@@ -17,6 +17,7 @@ namespace Kip.Kubernetes;
 [JsonSerializable(typeof(KubernetesList<Service>), TypeInfoPropertyName = "ServiceList")]
 [JsonSerializable(typeof(KubernetesList<Endpoints>), TypeInfoPropertyName = "EndpointsList")]
 [JsonSerializable(typeof(KubernetesList<ServiceAccount>), TypeInfoPropertyName = "ServiceAccountList")]
+[JsonSerializable(typeof(KubernetesList<RuntimeClass>), TypeInfoPropertyName = "RuntimeClassList")]
 [JsonSerializable(typeof(KubernetesList<Namespace>), TypeInfoPropertyName = "NamespaceList")]
 [JsonSerializable(typeof(KubernetesList<CertificateSigningRequest>), TypeInfoPropertyName = "CertificateSigningRequestList")]
 [JsonSerializable(typeof(TokenReview))]

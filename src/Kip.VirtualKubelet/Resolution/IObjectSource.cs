@@ -9,6 +9,7 @@ internal enum ObjectKind
     Secret,
     ServiceAccount,
     Service,
+    RuntimeClass,
 }
 
 /// <summary>Names an object that a pod needs; without a name, all objects of the kind in the namespace.</summary>

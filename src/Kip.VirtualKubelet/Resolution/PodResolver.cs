@@ -54,7 +54,7 @@ internal sealed class PodResolver : IPodResolver, IDisposable
             var volumes = (pod.Spec.Volumes ?? [])
                 .Select(volume => VolumeResolver.Resolve(pod, volume, objects, projection => tokens[projection])).OfType<ResolvedVolume>().ToList();
             CheckSize(resolved, volumes);
-            return new PodAssignment(resolved, PodAddress: null, Credentials(pod, objects)) { Volumes = volumes };
+            return new PodAssignment(resolved, PodAddress: null, Credentials(pod, objects)) { Volumes = volumes, RuntimeHandler = RuntimeHandler(pod, objects) };
         }
         catch
         {
@@ -83,6 +83,9 @@ internal sealed class PodResolver : IPodResolver, IDisposable
             Forget(pod);
         }
     }
+
+    private static string? RuntimeHandler(Pod pod, ObjectSet objects) => pod.Spec.RuntimeClassName is not { Length: > 0 } name ? null
+        : objects.RuntimeClass(name)?.Handler ?? throw new PodResolutionException("FailedCreatePodSandBox", $"RuntimeClass \"{name}\" not found");
 
     private static void CheckSize(Pod resolved, List<ResolvedVolume> volumes)
     {

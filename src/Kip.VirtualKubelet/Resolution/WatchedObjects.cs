@@ -48,6 +48,7 @@ internal sealed class WatchedObjects(IKubernetesClient client, TimeProvider time
                 ObjectKind.ConfigMap => Begin(id, Resources.ConfigMaps),
                 ObjectKind.Secret => Begin(id, Resources.Secrets),
                 ObjectKind.ServiceAccount => Begin(id, Resources.ServiceAccounts),
+                ObjectKind.RuntimeClass => Begin(id, Resources.RuntimeClasses),
                 _ => Begin(id, Resources.Services),
             };
         }

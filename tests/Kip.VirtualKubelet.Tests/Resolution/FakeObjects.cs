@@ -63,8 +63,9 @@ internal sealed class FakeObjects(TimeProvider time) : IObjectSource
             ConfigMap => ObjectKind.ConfigMap,
             Secret => ObjectKind.Secret,
             ServiceAccount => ObjectKind.ServiceAccount,
+            RuntimeClass => ObjectKind.RuntimeClass,
             _ => ObjectKind.Service,
         },
-        value.Metadata.Namespace!,
+        value.Metadata.Namespace ?? "",
         value.Metadata.Name!);
 }
