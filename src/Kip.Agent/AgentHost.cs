@@ -77,6 +77,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
                 LogDirectory = options.LogDirectory,
                 VolumeDirectory = options.VolumeDirectory,
                 CgroupParent = options.CgroupParent,
+                SeccompDirectory = options.SeccompDirectory,
                 HostIP = CellAddress.Find(options.Listen),
                 MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             },

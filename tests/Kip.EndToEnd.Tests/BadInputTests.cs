@@ -76,7 +76,7 @@ public sealed class BadInputTests : KipStory
         var run = await Kip.RunPodAsync(Shell(
             "echo ran",
             "volumes: [{name: data, nfs: {server: files, path: /}}]",
-            "lifecycle: {stopSignal: SIGUSR1}"));
+            "lifecycle: {stopSignal: SIGNONE}"));
 
         Assert.Equal((125, ""), (run.ExitCode, run.Output));
         Assert.Contains("spec.volumes[0].nfs", run.Errors, StringComparison.Ordinal);

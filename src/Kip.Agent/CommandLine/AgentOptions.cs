@@ -16,6 +16,7 @@ internal sealed record AgentOptions
           --cgroup-parent PATH       cgroup above the pod's           (/kip)
           --cni-conf-dir DIR         where containerd reads CNI       (/etc/cni/net.d)
           --registry-conf-dir DIR    where containerd reads hosts.toml (/etc/containerd/certs.d)
+          --seccomp-dir DIR          profiles of type Localhost       (/var/lib/kubelet/seccomp)
           --image-archive FILE       image archive to import; may be repeated
           --listen ADDRESS           address to serve on              (any)
           --version                  print the version
@@ -36,6 +37,8 @@ internal sealed record AgentOptions
     public string CniConfigDirectory { get; init; } = "/etc/cni/net.d";
 
     public string RegistryConfigDirectory { get; init; } = "/etc/containerd/certs.d";
+
+    public string SeccompDirectory { get; init; } = "/var/lib/kubelet/seccomp";
 
     public IReadOnlyList<string> ImageArchives { get; init; } = [];
 
@@ -61,6 +64,7 @@ internal sealed record AgentOptions
                 "--cgroup-parent" => options with { CgroupParent = value },
                 "--cni-conf-dir" => options with { CniConfigDirectory = Path.GetFullPath(value) },
                 "--registry-conf-dir" => options with { RegistryConfigDirectory = Path.GetFullPath(value) },
+                "--seccomp-dir" => options with { SeccompDirectory = Path.GetFullPath(value) },
                 "--image-archive" => Add(options, archives, value),
                 "--listen" => options with { Listen = Address(value) },
                 _ => throw new UsageException($"unknown option '{name}'"),

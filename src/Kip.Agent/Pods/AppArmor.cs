@@ -13,36 +13,54 @@ internal static class AppArmor
     /// <summary>Followed by the container's name.</summary>
     public const string AnnotationPrefix = "container.apparmor.security.beta.kubernetes.io/";
 
-    /// <summary>Of an annotation's value; followed by a profile of the machine.</summary>
-    public const string LocalPrefix = "localhost/";
+    /// <summary>Followed by a profile that the machine's kernel has loaded.</summary>
+    private const string LocalPrefix = "localhost/";
 
+    private const string Switch = "/sys/module/apparmor/parameters/enabled";
     private const string RuntimeDefault = "runtime/default";
     private const string Unconfined = "unconfined";
+
+    /// <summary>Why the pod cannot be run on this machine, in the kubelet's words; null when it can.</summary>
+    public static string? Complaint(Pod pod)
+    {
+        var asked = pod.Spec.Containers.Concat(pod.Spec.InitContainers ?? []).Any(container => ProfileOf(pod, container) is not (null or Unconfined));
+        return asked && !(File.Exists(Switch) && File.ReadAllText(Switch).StartsWith('Y'))
+            ? "Cannot enforce AppArmor: AppArmor is not enabled on the host"
+            : null;
+    }
 
     /// <summary>Writes the profile where this and older versions of CRI have it.</summary>
     public static void Set(LinuxContainerSecurityContext context, Pod pod, Container container)
     {
-        var profile = container.SecurityContext?.AppArmorProfile?.Type
-            ?? OfAnnotation(pod, container)
-            ?? pod.Spec.SecurityContext?.AppArmorProfile?.Type;
-        switch (profile)
+        if (ProfileOf(pod, container) is not { } profile)
         {
-            case "RuntimeDefault":
-                context.Apparmor = new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.RuntimeDefault };
-                context.ApparmorProfile = RuntimeDefault;
-                break;
-            case "Unconfined":
-                context.Apparmor = new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.Unconfined };
-                context.ApparmorProfile = Unconfined;
-                break;
+            return;
         }
+
+        context.ApparmorProfile = profile;
+        context.Apparmor = profile switch
+        {
+            RuntimeDefault => new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.RuntimeDefault },
+            Unconfined => new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.Unconfined },
+            _ => new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.Localhost, LocalhostRef = profile[LocalPrefix.Length..] },
+        };
     }
 
+    /// <summary>As the annotation writes it; null when none is asked for.</summary>
+    private static string? ProfileOf(Pod pod, Container container) =>
+        OfField(container.SecurityContext?.AppArmorProfile)
+        ?? OfAnnotation(pod, container)
+        ?? OfField(pod.Spec.SecurityContext?.AppArmorProfile);
+
+    private static string? OfField(AppArmorProfile? profile) => profile?.Type switch
+    {
+        "RuntimeDefault" => RuntimeDefault,
+        "Unconfined" => Unconfined,
+        "Localhost" => LocalPrefix + profile.LocalhostProfile,
+        _ => null,
+    };
+
     private static string? OfAnnotation(Pod pod, Container container) =>
-        pod.Metadata.Annotations?.GetValueOrDefault(AnnotationPrefix + container.Name) switch
-        {
-            RuntimeDefault => "RuntimeDefault",
-            Unconfined => "Unconfined",
-            _ => null,
-        };
+        pod.Metadata.Annotations?.GetValueOrDefault(AnnotationPrefix + container.Name) is { } value
+        && (value is RuntimeDefault or Unconfined || value.StartsWith(LocalPrefix, StringComparison.Ordinal)) ? value : null;
 }

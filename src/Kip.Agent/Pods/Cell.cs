@@ -24,6 +24,12 @@ internal sealed record Cell
     /// <summary>Where the cell's own resolver configuration lies.</summary>
     public string ResolvConf { get; init; } = "/etc/resolv.conf";
 
+    /// <summary>Where seccomp profiles of type Localhost lie; the kubelet's place, so that images made for nodes serve for cells.</summary>
+    public string SeccompDirectory { get; init; } = "/var/lib/kubelet/seccomp";
+
+    /// <summary>Where the kernel tells of its huge pages.</summary>
+    public string HugePagesDirectory { get; init; } = "/sys/kernel/mm/hugepages";
+
     /// <summary>Size in bytes of the disk that containers write to, for pods that ask.</summary>
     public long DiskBytes() => new DriveInfo(Directory.CreateDirectory(VolumeDirectory).FullName).TotalSize;
 }

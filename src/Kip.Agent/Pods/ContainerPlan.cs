@@ -43,8 +43,8 @@ internal static class ContainerPlan
             Labels = { PodIdentity.Labels(pod) },
             Linux = new LinuxContainerConfig
             {
-                Resources = Resources.ToCri(container, Resources.QosClass(pod), cell.MemoryBytes),
-                SecurityContext = SecurityContext(pod.Spec, container, image),
+                Resources = Resources.ToCri(container, Resources.QosClass(pod), cell),
+                SecurityContext = SecurityContext(pod.Spec, container, image, cell),
             },
         };
         AppArmor.Set(config.Linux.SecurityContext, pod, container);
@@ -53,6 +53,11 @@ internal static class ContainerPlan
         config.Annotations[PodIdentity.RestartCountAnnotation] = $"{attempt}";
         config.Command.AddRange(expanded.Command);
         config.Args.AddRange(expanded.Args);
+        if (Gpus.Of(pod.Spec, container) is { } gpus && !expanded.Env.Any(variable => variable.Key == Gpus.Variable))
+        {
+            config.Envs.Add(new KeyValue { Key = Gpus.Variable, Value = gpus });
+        }
+
         config.Envs.AddRange(expanded.Env.Select(variable => new KeyValue { Key = variable.Key, Value = variable.Value }));
         config.Mounts.AddRange(mounts);
         return config;
@@ -79,12 +84,21 @@ internal static class ContainerPlan
     }
 
     /// <summary>Null when the profile is not set, which the kubelet takes for unconfined.</summary>
-    public static SecurityProfile? Seccomp(SeccompProfile? profile) => profile?.Type switch
+    public static SecurityProfile? Seccomp(SeccompProfile? profile, Cell cell) => profile?.Type switch
     {
         null or "" => null,
+        "Localhost" => new SecurityProfile
+        {
+            ProfileType = SecurityProfile.Types.ProfileType.Localhost,
+            LocalhostRef = Path.Combine(cell.SeccompDirectory, profile.LocalhostProfile ?? ""),
+        },
         "RuntimeDefault" => new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.RuntimeDefault },
         _ => new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.Unconfined },
     };
+
+    public static SELinuxOption? SeLinux(SELinuxOptions? options) => options is null
+        ? null
+        : new SELinuxOption { User = options.User ?? "", Role = options.Role ?? "", Type = options.Type ?? "", Level = options.Level ?? "" };
 
     /// <summary>The groups that every process of the pod belongs to.</summary>
     public static IEnumerable<long> Groups(PodSecurityContext? pod) =>
@@ -112,7 +126,7 @@ internal static class ContainerPlan
             pod.Spec.Containers.Concat(pod.Spec.InitContainers ?? []).FirstOrDefault(each => each.Name == name) ?? container;
     }
 
-    private static LinuxContainerSecurityContext SecurityContext(PodSpec spec, Container container, PulledImage image)
+    private static LinuxContainerSecurityContext SecurityContext(PodSpec spec, Container container, PulledImage image, Cell cell)
     {
         var pod = spec.SecurityContext;
         var own = container.SecurityContext;
@@ -130,7 +144,8 @@ internal static class ContainerPlan
             Privileged = privileged,
             ReadonlyRootfs = own?.ReadOnlyRootFilesystem == true,
             NoNewPrivs = own?.AllowPrivilegeEscalation == false,
-            Seccomp = Seccomp(own?.SeccompProfile) ?? Seccomp(pod?.SeccompProfile)
+            SelinuxOptions = SeLinux(own?.SeLinuxOptions ?? pod?.SeLinuxOptions),
+            Seccomp = Seccomp(own?.SeccompProfile, cell) ?? Seccomp(pod?.SeccompProfile, cell)
                 ?? new SecurityProfile { ProfileType = SecurityProfile.Types.ProfileType.Unconfined },
         };
         SetUser(context, user, group, image);
@@ -142,7 +157,7 @@ internal static class ContainerPlan
             context.Capabilities.DropCapabilities.AddRange(capabilities.Drop ?? []);
         }
 
-        if (!privileged)
+        if (!privileged && own?.ProcMount != "Unmasked")
         {
             context.MaskedPaths.AddRange(_maskedPaths);
             context.ReadonlyPaths.AddRange(_readOnlyPaths);

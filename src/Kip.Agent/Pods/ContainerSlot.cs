@@ -55,7 +55,7 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
     /// <summary>The newest run was told to stop.</summary>
     public bool Stopped { get; set; }
 
-    /// <summary>It is stopped to be started anew from another image.</summary>
+    /// <summary>It is stopped to be started anew from another image, or with other resources.</summary>
     public bool Replacing { get; set; }
 
     /// <summary>What its probes say of the newest run that was seen running.</summary>
@@ -75,6 +75,32 @@ internal sealed class ContainerSlot(Container spec, ContainerKind kind, Containe
 
     /// <summary>The back-off after failed attempts to pull or create.</summary>
     public TimeSpan StartBackoff { get; set; }
+
+    /// <summary>What its newest run has; null before the first one.</summary>
+    public ResourceRequirements? InForce
+    {
+        get;
+        set
+        {
+            field = value;
+            Record.Resources = value is null
+                ? Google.Protobuf.ByteString.Empty
+                : Google.Protobuf.ByteString.CopyFrom(
+                    KubernetesJson.SerializeToUtf8(value, KubernetesJsonContext.Default.ResourceRequirements));
+        }
+    } = record.Resources.IsEmpty ? null : KubernetesJson.Deserialize(record.Resources.Span, KubernetesJsonContext.Default.ResourceRequirements);
+
+    /// <summary>Its newest run has other resources than it is to have.</summary>
+    public bool IsToBeResized => Kind is ContainerKind.App or ContainerKind.Sidecar && InForce is not null && Resize.Differs(Spec.Resources, InForce);
+
+    /// <summary>Its resources are being changed.</summary>
+    public bool Resizing { get; set; }
+
+    /// <summary>Why they could not be changed; null when nothing stood in the way.</summary>
+    public string? ResizeProblem { get; set; }
+
+    /// <summary>No attempt to change them before this time.</summary>
+    public DateTimeOffset ResizeAt { get; set; }
 
     public string Name => Spec.Name;
 

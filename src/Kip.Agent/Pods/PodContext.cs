@@ -28,6 +28,8 @@ internal sealed class PodContext
             .. Pod.Spec.Containers.Select(container => Slot(container, ContainerKind.App)),
             .. (Pod.Spec.EphemeralContainers ?? []).Select(container => Slot(container, ContainerKind.Ephemeral)),
         ];
+        Infeasible = Allocate();
+        UnknownFields = Pods.UnknownFields.Find(Pod.Spec);
         LastStatus = record.Status.IsEmpty ? null : KubernetesJson.DeserializePodStatus(record.Status.Span);
     }
 
@@ -35,7 +37,14 @@ internal sealed class PodContext
 
     public ApplyPodRequest Request { get; private set; }
 
+    /// <summary>The pod as it is run here: of a change of resources that the cell is too small for it has the resources before.</summary>
     public Pod Pod { get; private set; }
+
+    /// <summary>What the pod says that this version of Kip has never heard of.</summary>
+    public IReadOnlyList<string> UnknownFields { get; private set; }
+
+    /// <summary>Why the newest change of resources is not carried out, when the cell is too small for it; null otherwise.</summary>
+    public string? Infeasible { get; private set; }
 
     /// <summary>Init containers first, ephemeral ones last, in the order of the pod.</summary>
     public IReadOnlyList<ContainerSlot> Slots => _slots;
@@ -71,8 +80,6 @@ internal sealed class PodContext
 
     public string Uid => PodIdentity.Uid(Pod);
 
-    public string RestartPolicy => Pod.Spec.RestartPolicy is { Length: > 0 } policy ? policy : "Always";
-
     public TimeSpan Grace => TimeSpan.FromSeconds(Pod.Spec.TerminationGracePeriodSeconds ?? DefaultGraceSeconds);
 
     public DateTimeOffset StartTime => DateTimeOffset.FromUnixTimeMilliseconds(Record.AcceptedUnixMs);
@@ -107,6 +114,12 @@ internal sealed class PodContext
                 Slots[i].StartBackoff = default;
             }
 
+            if (Resize.Differs(containers[i].Resources, Slots[i].Spec.Resources))
+            {
+                Slots[i].ResizeProblem = null;
+                Slots[i].ResizeAt = default;
+            }
+
             Slots[i].Spec = containers[i];
         }
 
@@ -116,6 +129,8 @@ internal sealed class PodContext
         }
 
         (Request, Pod) = (request, pod);
+        Infeasible = Allocate();
+        UnknownFields = Pods.UnknownFields.Find(Pod.Spec);
         Record.Apply = Google.Protobuf.ByteString.CopyFrom(Google.Protobuf.MessageExtensions.ToByteArray(request));
     }
 
@@ -144,8 +159,8 @@ internal sealed class PodContext
         _ when Record.Stop is not null => false,
         ContainerKind.Ephemeral => false,
         ContainerKind.Sidecar => true,
-        ContainerKind.Init => !slot.Succeeded && RestartPolicy != "Never",
-        _ => RestartPolicy == "Always" || (RestartPolicy == "OnFailure" && (!slot.Succeeded || slot.EndedByProbe)),
+        ContainerKind.Init => !slot.Succeeded && RestartsAsWritten(slot),
+        _ => RestartsAsWritten(slot),
     };
 
     public PodPicture Picture(string? runtimeTrouble) => new()
@@ -161,6 +176,7 @@ internal sealed class PodContext
         Reason = Record.Ended ? Record.Stop?.Reason ?? "" : "",
         Message = Record.Ended ? Record.Stop?.Message ?? "" : "",
         RuntimeTrouble = runtimeTrouble,
+        Infeasible = Infeasible,
     };
 
     public PodView View() => new(
@@ -172,6 +188,22 @@ internal sealed class PodContext
             (int)slot.Record.Runs,
             Record.Ended || (slot.Terminated is not null && !slot.IsRunning && !slot.Starting && !Restarts(slot)),
             slot.Run is { IsRunning: true } run ? run.Id : null))]);
+
+    private bool RestartsAsWritten(ContainerSlot slot) =>
+        RestartRules.Restarts(Pod.Spec, slot.Spec, slot.Terminated?.ExitCode, !slot.Succeeded || slot.EndedByProbe);
+
+    /// <summary>Gives containers that have run their old resources back when the cell is too small for the new ones.</summary>
+    private string? Allocate()
+    {
+        var changed = _slots.Where(slot => slot.IsToBeResized).ToList();
+        if (changed.Count == 0 || Resize.Infeasible(Pod, _cell) is not { } problem)
+        {
+            return null;
+        }
+
+        changed.ForEach(slot => slot.Spec.Resources = slot.InForce);
+        return problem;
+    }
 
     private ContainerSlot Slot(Container container, ContainerKind kind)
     {

@@ -18,7 +18,9 @@ internal sealed class PodFiles(StateDirectory state)
     {
         var mounts = new List<Mount>();
         var directory = state.PodFiles(PodIdentity.Uid(pod));
-        if (pod.Spec.HostNetwork != true && container.VolumeMounts?.Exists(mount => mount.MountPath == HostsFile) != true)
+        // On the cell's network the cell's own file serves, unless the pod has something to add.
+        var hasHosts = pod.Spec.HostNetwork != true || pod.Spec.HostAliases is { Count: > 0 };
+        if (hasHosts && container.VolumeMounts?.Exists(mount => mount.MountPath == HostsFile) != true)
         {
             var hosts = Path.Combine(directory, "etc-hosts");
             // In place: containers that run already have this very file mounted.
@@ -59,7 +61,7 @@ internal sealed class PodFiles(StateDirectory state)
 
     private static string Hosts(Pod pod, string podIP)
     {
-        var text = new StringBuilder("""
+        var text = new StringBuilder(pod.Spec.HostNetwork == true ? HostsOfCell() : """
             # Written by the Kip agent.
             127.0.0.1	localhost
             ::1	localhost ip6-localhost ip6-loopback
@@ -68,8 +70,12 @@ internal sealed class PodFiles(StateDirectory state)
             fe00::2	ip6-allrouters
 
             """);
-        string?[] names = [PodHostname.FullyQualified(pod), PodHostname.Short(pod)];
-        text.Append(podIP).Append('\t').AppendJoin('\t', names.Where(name => name is not null)).Append('\n');
+        if (pod.Spec.HostNetwork != true)
+        {
+            string?[] names = [PodHostname.FullyQualified(pod), PodHostname.Short(pod)];
+            text.Append(podIP).Append('\t').AppendJoin('\t', names.Where(name => name is not null)).Append('\n');
+        }
+
         foreach (var alias in pod.Spec.HostAliases ?? [])
         {
             text.Append(alias.Ip).Append('\t').AppendJoin('\t', alias.Hostnames ?? []).Append('\n');
@@ -77,6 +83,8 @@ internal sealed class PodFiles(StateDirectory state)
 
         return text.ToString();
     }
+
+    private static string HostsOfCell() => File.Exists(HostsFile) ? File.ReadAllText(HostsFile).TrimEnd('\n') + "\n" : "";
 
     private string MessageFile(Pod pod, string container, uint attempt) =>
         Path.Combine(state.PodFiles(PodIdentity.Uid(pod)), $"termination-{container}-{attempt}");

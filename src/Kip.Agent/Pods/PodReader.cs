@@ -46,6 +46,11 @@ internal static class PodReader
             throw Invalid($"this version of the agent cannot run a pod with {string.Join(", ", unsupported)}");
         }
 
+        if (AppArmor.Complaint(pod) is { } complaint)
+        {
+            throw Invalid(complaint);
+        }
+
         var hostname = PodHostname.ForKernel(pod);
         Require(
             hostname.Length <= PodHostname.KernelLength,

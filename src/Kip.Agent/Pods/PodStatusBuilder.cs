@@ -1,3 +1,4 @@
+using Kip.Agent.Volumes;
 using Kip.Kubernetes.Objects;
 using Kip.Kubernetes.Pods;
 
@@ -28,6 +29,9 @@ internal sealed record PodPicture
 
     public string Message { get; init; } = "";
 
+    /// <summary>Why a change of resources is not carried out, when the cell is too small for it; null otherwise.</summary>
+    public string? Infeasible { get; init; }
+
     /// <summary>Why nothing can be said of the pod at present; null when the runtime answers.</summary>
     public string? RuntimeTrouble { get; init; }
 }
@@ -36,6 +40,7 @@ internal sealed record PodPicture
 internal static class PodStatusBuilder
 {
     private const int UnknownExitCode = 137;
+    private const int MostMessageCharacters = 12 * 1024;
 
     public static PodStatus Build(PodPicture picture, PodStatus? previous, DateTimeOffset now)
     {
@@ -57,7 +62,9 @@ internal static class PodStatusBuilder
             EphemeralContainerStatuses = ephemerals.Count > 0 ? ephemerals : null,
             Reason = NullIfEmpty(picture.Reason),
             Message = NullIfEmpty(picture.Message),
+            Resize = picture.Infeasible is not null ? "Infeasible" : picture.Slots.Any(IsBeingResized) ? "InProgress" : null,
         };
+        LimitMessages([.. statuses, .. inits, .. ephemerals]);
         // The kubelet keeps the last address while the pod ends.
         var podIP = spec.HostNetwork == true ? picture.HostIP : picture.PodIP.Length > 0 ? picture.PodIP : previous?.PodIP ?? "";
         if (podIP.Length > 0)
@@ -108,10 +115,44 @@ internal static class PodStatusBuilder
                 _ => running && !picture.Ended && slot.Health.Started,
             },
         };
+        status.AllocatedResources = slot.Spec.Resources?.Requests;
+        status.Resources = (slot.IsRunning ? slot.InForce : null) ?? slot.Spec.Resources;
+        status.StopSignal = NullIfEmpty(slot.Spec.Lifecycle?.StopSignal ?? "");
+        status.VolumeMounts = slot.Spec.VolumeMounts?.ConvertAll(mount => new VolumeMountStatus
+        {
+            Name = mount.Name,
+            MountPath = mount.MountPath,
+            ReadOnly = mount.ReadOnly,
+            RecursiveReadOnly = mount.ReadOnly != true ? null : ReadOnlyTrees.IsWanted(mount) ? "Enabled" : "Disabled",
+        });
         var waiting = status.State.Waiting is not null;
         var last = waiting ? slot.Terminated ?? slot.LastTerminated : slot.LastTerminated;
         status.LastState = last is null ? new ContainerState() : new ContainerState { Terminated = last };
         return status;
+    }
+
+    private static bool IsBeingResized(ContainerSlot slot) => slot.IsRunning && slot.IsToBeResized;
+
+    /// <summary>All messages together have a limit, of which each container has its part.</summary>
+    private static void LimitMessages(List<ContainerStatus> statuses)
+    {
+        var most = MostMessageCharacters / statuses.Count;
+        foreach (var state in statuses.SelectMany(status => (ContainerState?[])[status.State, status.LastState]))
+        {
+            if (state?.Terminated is { Message.Length: var length } ended && length > most)
+            {
+                state.Terminated = new ContainerStateTerminated
+                {
+                    ExitCode = ended.ExitCode,
+                    Signal = ended.Signal,
+                    Reason = ended.Reason,
+                    Message = ended.Message[..most],
+                    StartedAt = ended.StartedAt,
+                    FinishedAt = ended.FinishedAt,
+                    ContainerID = ended.ContainerID,
+                };
+            }
+        }
     }
 
     private static ContainerState State(ContainerSlot slot, PodPicture picture)
@@ -194,8 +235,20 @@ internal static class PodStatusBuilder
             containersReady,
             Condition("PodScheduled", true, null, null),
         ];
+        if (picture.Infeasible is not null)
+        {
+            conditions.Add(Condition(PodConditionType.PodResizePending, true, "Infeasible", picture.Infeasible));
+        }
+
+        if (picture.Slots.FirstOrDefault(IsBeingResized) is { } resized)
+        {
+            conditions.Add(Condition(
+                PodConditionType.PodResizeInProgress, true, resized.ResizeProblem is null ? null : "Error", resized.ResizeProblem));
+        }
+
         foreach (var condition in conditions)
         {
+            condition.ObservedGeneration = picture.Pod.Metadata.Generation;
             var before = previous?.Conditions?.Find(other => other.Type == condition.Type);
             condition.LastTransitionTime = before is not null && before.Status == condition.Status
                 ? before.LastTransitionTime

@@ -20,6 +20,8 @@ internal sealed partial class PodWorker
         var config = SandboxPlan.ToCri(pod.Pod, attempt, _parts.Cell);
         var address = pod.Request.PodAddress;
         var hostNetwork = pod.Pod.Spec.HostNetwork == true;
+        var handler = SandboxPlan.Handler(pod.Pod, pod.Request.RuntimeHandler);
+        var (spec, pages, added) = (pod.Pod.Spec, new HugePages(_parts.Cell.HugePagesDirectory), pod.Record.HugePages.ToDictionary());
         var pulls = pod.Pulls.Token;
         pod.SandboxBusy = true;
         Begin(
@@ -33,12 +35,20 @@ internal sealed partial class PodWorker
                     await _parts.Network.PrepareAsync(address, config.PortMappings.Count > 0, either.Token);
                 }
 
+                pages.Reserve(spec, added);
                 Directory.CreateDirectory(config.LogDirectory);
-                return await _parts.Runtime.RunPodSandboxAsync(config, token);
+                return await _parts.Runtime.RunPodSandboxAsync(config, handler, token);
             },
             (_, error) =>
             {
                 pod.SandboxBusy = false;
+                if (added.Count > 0)
+                {
+                    pod.Record.HugePages.Clear();
+                    pod.Record.HugePages.Add(added);
+                    Save();
+                }
+
                 if (error is null)
                 {
                     pod.SandboxBackoff = TimeSpan.Zero;
@@ -95,6 +105,8 @@ internal sealed partial class PodWorker
         var sandboxConfig = SandboxPlan.ToCri(source, pod.Sandbox.Metadata.Attempt, _parts.Cell);
         var pulls = pod.Pulls.Token;
         slot.Starting = true;
+        slot.InForce = createdId is null ? spec.Resources ?? new() : slot.InForce;
+        slot.ResizeProblem = null;
         slot.Waiting = slot.FailedAt is null ? null : slot.Waiting;
         Begin(
             async token =>
@@ -224,12 +236,14 @@ internal sealed partial class PodWorker
         slot.Hooks.AbandonPostStart();
         BeginPreStop(slot, deadline);
         var preStop = slot.Hooks.PreStop?.Task;
+        var (signal, runEnded) = (StopSignals.Of(slot.Spec), slot.Hooks.RunEnded);
         Begin(
             async token =>
             {
                 var grace = remaining <= TimeSpan.Zero ? TimeSpan.Zero
                     : preStop is null ? remaining
                     : await AfterPreStopAsync(preStop, remaining, deadline, token);
+                grace = signal is null || grace <= TimeSpan.Zero ? grace : await SignalAsync(id, signal.Value, grace, runEnded, token);
                 await _parts.Runtime.StopContainerAsync(id, grace, token);
                 return id;
             },
@@ -242,6 +256,28 @@ internal sealed partial class PodWorker
                     Pause();
                 }
             });
+    }
+
+    /// <summary>Sends the signal that the container asks for, which CRI knows nothing of, and waits for its end.</summary>
+    /// <returns>What is left of its time: nothing.</returns>
+    private async Task<TimeSpan> SignalAsync(string id, int signal, TimeSpan grace, CancellationToken runEnded, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _parts.Runtime.SignalContainerAsync(id, signal, cancellationToken);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(runEnded, cancellationToken);
+            await Task.Delay(grace < LongestHook ? grace : LongestHook, _time, either.Token);
+        }
+        catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
+        {
+            // It has ended by itself.
+        }
+        catch (OperationCanceledException) when (runEnded.IsCancellationRequested)
+        {
+            // It has obeyed.
+        }
+
+        return TimeSpan.Zero;
     }
 
     /// <summary>Removes what nobody asks for any more: of each container all runs but the last two, and sandboxes before the present one.</summary>

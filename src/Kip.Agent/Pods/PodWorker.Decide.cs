@@ -178,7 +178,7 @@ internal sealed partial class PodWorker
             return;
         }
 
-        if (pod.RestartPolicy == "Never" && pod.Slots.Any(slot => slot.Record.Runs > 0))
+        if (pod.Slots.Any(slot => slot.Record.Runs > 0) && !pod.Apps.Any(pod.Restarts))
         {
             pod.BeginStop(_time.GetUtcNow() + pod.Grace);
         }
@@ -244,6 +244,8 @@ internal sealed partial class PodWorker
                 slot.Replacing = true;
                 StopContainer(slot, now + _pod!.Grace, $"Container {slot.Name} definition changed, will be restarted");
             }
+
+            DecideResize(slot);
 
             return;
         }
@@ -345,6 +347,7 @@ internal sealed partial class PodWorker
 
         if (!StopSandboxes(observation) && !TearDownVolumes())
         {
+            GiveBackHugePages();
             pod.Record.Ended = true;
             Save();
             HasEnded(pod.Uid);

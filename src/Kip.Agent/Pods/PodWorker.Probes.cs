@@ -121,7 +121,7 @@ internal sealed partial class PodWorker
                 : pod.Grace;
             var what = $"failed {(kind == ProbeKind.Startup ? "startup" : "liveness")} probe";
             var why = slot.Kind == ContainerKind.Sidecar ? $"Init container {slot.Name} {what}"
-                : pod.RestartPolicy == "Never" ? $"Container {slot.Name} {what}"
+                : RestartRules.PolicyOf(pod.Pod.Spec, slot.Spec) == "Never" ? $"Container {slot.Name} {what}"
                 : $"Container {slot.Name} {what}, will be restarted";
             slot.Health.Condemned = true;
             StopContainer(slot, _time.GetUtcNow() + grace, why);

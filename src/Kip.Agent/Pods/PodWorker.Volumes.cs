@@ -56,6 +56,19 @@ internal sealed partial class PodWorker
         return volumes.Done > 0;
     }
 
+    private void GiveBackHugePages()
+    {
+        try
+        {
+            new HugePages(_parts.Cell.HugePagesDirectory).Release(_pod!.Record.HugePages);
+        }
+        catch (IOException e)
+        {
+            // The cell ends with the pod, and its memory with the cell.
+            Trouble(e, "give back the huge pages");
+        }
+    }
+
     /// <summary>Unmounts the volumes of a pod whose containers are gone.</summary>
     /// <returns>Whether they are still being made, or unmounted.</returns>
     private bool TearDownVolumes()

@@ -192,6 +192,7 @@ internal sealed partial class PodWorker
         ResolvedVolume[] contents = [.. request.Volumes];
         request.Volumes.Clear();
         var uid = PodIdentity.Uid(pod);
+        var (infeasible, unknown) = (_pod?.Infeasible, _pod?.UnknownFields ?? []);
         if (_pod is not null)
         {
             if (_pod.Uid != uid)
@@ -206,6 +207,16 @@ internal sealed partial class PodWorker
             var record = new PodRecord { AcceptedUnixMs = _time.GetUtcNow().ToUnixTimeMilliseconds(), Apply = request.ToByteString() };
             _pod = new PodContext(record, request, _parts.Cell);
             Accepted(PodIdentity.Display(pod));
+        }
+
+        if (_pod.Infeasible is { } problem && problem != infeasible)
+        {
+            _parts.Board.Event("Warning", "ResizeInfeasible", problem);
+        }
+
+        if (_pod.UnknownFields.Except(unknown).ToList() is { Count: > 0 } news)
+        {
+            _parts.Board.Event("Warning", "UnknownField", $"this version of Kip does not know {string.Join(", ", news)}: no effect");
         }
 
         _pod.Volumes.Take(contents);

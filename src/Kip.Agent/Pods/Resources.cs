@@ -12,8 +12,9 @@ internal static class Resources
     private const long MaximumShares = 262144;
     private const long MinimumQuota = 1000;
     private const long Period = 100_000;
+    private const long NoLimit = -1;
 
-    public static LinuxContainerResources ToCri(Container container, string qosClass, long memoryBytes)
+    public static LinuxContainerResources ToCri(Container container, string qosClass, Cell cell)
     {
         var cpuLimit = Milli(container.Resources?.Limits);
         var cpuRequest = Milli(container.Resources?.Requests);
@@ -21,12 +22,34 @@ internal static class Resources
         {
             CpuShares = Shares(cpuRequest ?? cpuLimit ?? 0),
             MemoryLimitInBytes = Bytes(container.Resources?.Limits) ?? 0,
-            OomScoreAdj = OomScore(container, qosClass, memoryBytes),
+            OomScoreAdj = OomScore(container, qosClass, cell.MemoryBytes),
+            HugepageLimits = { new HugePages(cell.HugePagesDirectory).Limits(container) },
         };
         if (cpuLimit is > 0)
         {
             resources.CpuPeriod = Period;
             resources.CpuQuota = Math.Max(MinimumQuota, cpuLimit.Value * Period / 1000);
+        }
+
+        return resources;
+    }
+
+    /// <summary>What a running container is to get in place of what it has. In an update 0 means no change, so no limit is -1.</summary>
+    public static LinuxContainerResources ToUpdate(Container container, ResourceRequirements? inForce, string qosClass, Cell cell)
+    {
+        var resources = ToCri(container, qosClass, cell);
+        // These two cannot change.
+        resources.OomScoreAdj = 0;
+        resources.HugepageLimits.Clear();
+        if (resources.CpuQuota == 0 && Milli(inForce?.Limits) is not null)
+        {
+            resources.CpuPeriod = Period;
+            resources.CpuQuota = NoLimit;
+        }
+
+        if (resources.MemoryLimitInBytes == 0 && Bytes(inForce?.Limits) is not null)
+        {
+            resources.MemoryLimitInBytes = NoLimit;
         }
 
         return resources;

@@ -22,7 +22,7 @@ internal static class SandboxPlan
             Linux = new LinuxPodSandboxConfig
             {
                 CgroupParent = PodIdentity.Cgroup(cell.CgroupParent, PodIdentity.Uid(pod)),
-                SecurityContext = SecurityContext(spec),
+                SecurityContext = SecurityContext(spec, cell),
             },
         };
         foreach (var sysctl in spec.SecurityContext?.Sysctls ?? [])
@@ -37,6 +37,15 @@ internal static class SandboxPlan
 
         return config;
     }
+
+    /// <summary>Which of containerd's configured runtimes runs the pod; empty for the default one.</summary>
+    /// <param name="pod">The pod.</param>
+    /// <param name="resolved">What its runtime class names; empty when nobody has looked it up.</param>
+    public static string Handler(Pod pod, string resolved) =>
+        resolved.Length > 0 ? resolved
+        : pod.Spec.RuntimeClassName is { Length: > 0 } name ? name
+        : Gpus.Asks(pod.Spec) ? Gpus.Handler
+        : "";
 
     public static NamespaceOption Namespaces(PodSpec spec) => new()
     {
@@ -59,14 +68,15 @@ internal static class SandboxPlan
             Protocol = port.Protocol switch { "UDP" => Protocol.Udp, "SCTP" => Protocol.Sctp, _ => Protocol.Tcp },
         };
 
-    private static LinuxSandboxSecurityContext SecurityContext(PodSpec spec)
+    private static LinuxSandboxSecurityContext SecurityContext(PodSpec spec, Cell cell)
     {
         var pod = spec.SecurityContext;
         var context = new LinuxSandboxSecurityContext
         {
             NamespaceOptions = Namespaces(spec),
             Privileged = spec.Containers.Concat(spec.InitContainers ?? []).Any(container => container.SecurityContext?.Privileged == true),
-            Seccomp = ContainerPlan.Seccomp(pod?.SeccompProfile) ?? new SecurityProfile(),
+            Seccomp = ContainerPlan.Seccomp(pod?.SeccompProfile, cell) ?? new SecurityProfile(),
+            SelinuxOptions = ContainerPlan.SeLinux(pod?.SeLinuxOptions),
         };
         if (pod?.RunAsUser is { } user)
         {

@@ -19,13 +19,10 @@ internal static class UnsupportedFields
             OfVolume(found, spec.Volumes![i], $"spec.volumes[{i}]");
         }
 
-        Add(found, spec.RuntimeClassName is { Length: > 0 }, "spec.runtimeClassName");
-        Add(found, spec.HostnameOverride is { Length: > 0 }, "spec.hostnameOverride");
         Add(found, spec.Os is { Name: not ("" or "linux") }, "spec.os");
         Add(found, spec.HostUsers == false, "spec.hostUsers");
         Add(found, spec.ResourceClaims is not null, "spec.resourceClaims");
         Add(found, spec.Resources is not null, "spec.resources");
-        Add(found, spec.HostNetwork == true && spec.HostAliases is { Count: > 0 }, "spec.hostAliases");
         PodSecurity(found, spec.SecurityContext);
         for (var i = 0; i < (spec.InitContainers?.Count ?? 0); i++)
         {
@@ -47,13 +44,6 @@ internal static class UnsupportedFields
             Add(found, spec.EphemeralContainers[i].Lifecycle is not null, $"spec.ephemeralContainers[{i}].lifecycle");
         }
 
-        foreach (var (key, value) in pod.Metadata.Annotations ?? [])
-        {
-            var localProfile = key.StartsWith(AppArmor.AnnotationPrefix, StringComparison.Ordinal)
-                && value.StartsWith(AppArmor.LocalPrefix, StringComparison.Ordinal);
-            Add(found, localProfile, $"metadata.annotations[{key}]");
-        }
-
         return found;
     }
 
@@ -65,7 +55,7 @@ internal static class UnsupportedFields
                 or "persistentVolumeClaim" or "ephemeral" or "nfs"), $"{path}.{source}");
         }
 
-        Add(found, volume.EmptyDir is { Medium: not (null or "" or "Memory") }, $"{path}.emptyDir.medium");
+        Add(found, volume.EmptyDir is { Medium: not (null or "" or "Memory") and var medium } && !HugePages.IsMedium(medium), $"{path}.emptyDir.medium");
         OfFiles(found, volume.DownwardAPI?.Items, $"{path}.downwardAPI");
         for (var i = 0; i < (volume.Projected?.Sources?.Count ?? 0); i++)
         {
@@ -89,22 +79,26 @@ internal static class UnsupportedFields
     private static void PodSecurity(List<string> found, PodSecurityContext? security)
     {
         const string path = "spec.securityContext";
-        Add(found, security?.SeLinuxOptions is not null, $"{path}.seLinuxOptions");
         Add(found, security?.WindowsOptions is not null, $"{path}.windowsOptions");
         Add(found, security?.SupplementalGroupsPolicy is { Length: > 0 } and not "Merge", $"{path}.supplementalGroupsPolicy");
-        Add(found, security?.SeccompProfile is { Type: "Localhost" }, $"{path}.seccompProfile.type");
-        Add(found, security?.AppArmorProfile is { Type: "Localhost" }, $"{path}.appArmorProfile.type");
+        Seccomp(found, security?.SeccompProfile, path);
     }
+
+    /// <summary>A profile that lies elsewhere than where the cell's profiles lie.</summary>
+    private static void Seccomp(List<string> found, SeccompProfile? profile, string path) => Add(
+        found,
+        profile is { Type: "Localhost" } && (string.IsNullOrEmpty(profile.LocalhostProfile)
+            || profile.LocalhostProfile.StartsWith('/') || profile.LocalhostProfile.Split('/').Contains("..")),
+        $"{path}.seccompProfile.localhostProfile");
 
     private static void OfContainer(List<string> found, Container container, string path)
     {
-        for (var i = 0; i < (container.VolumeMounts?.Count ?? 0); i++)
+        Add(found, StopSignals.IsUnknown(container), $"{path}.lifecycle.stopSignal");
+        for (var i = 0; i < (container.RestartPolicyRules?.Count ?? 0); i++)
         {
-            Add(found, container.VolumeMounts![i].RecursiveReadOnly == "Enabled", $"{path}.volumeMounts[{i}].recursiveReadOnly");
+            Add(found, !RestartRules.IsKnown(container.RestartPolicyRules![i]), $"{path}.restartPolicyRules[{i}]");
         }
 
-        Add(found, container.Lifecycle?.StopSignal is { Length: > 0 }, $"{path}.lifecycle.stopSignal");
-        Add(found, container.RestartPolicyRules is not null, $"{path}.restartPolicyRules");
         Add(found, container.Resources?.Claims is { Count: > 0 }, $"{path}.resources.claims");
         Devices(found, container.Resources?.Limits?.Keys, $"{path}.resources.limits");
         Devices(found, container.Resources?.Requests?.Keys, $"{path}.resources.requests");
@@ -119,20 +113,17 @@ internal static class UnsupportedFields
         }
 
         var security = container.SecurityContext;
-        Add(found, security?.SeLinuxOptions is not null, $"{path}.securityContext.seLinuxOptions");
         Add(found, security?.WindowsOptions is not null, $"{path}.securityContext.windowsOptions");
-        Add(found, security?.ProcMount is { Length: > 0 } and not "Default", $"{path}.securityContext.procMount");
-        Add(found, security?.SeccompProfile is { Type: "Localhost" }, $"{path}.securityContext.seccompProfile.type");
-        Add(found, security?.AppArmorProfile is { Type: "Localhost" }, $"{path}.securityContext.appArmorProfile.type");
+        Add(found, security?.ProcMount is { Length: > 0 } and not ("Default" or "Unmasked"), $"{path}.securityContext.procMount");
+        Seccomp(found, security?.SeccompProfile, $"{path}.securityContext");
     }
 
-    /// <summary>Resources with a domain in their name are devices, and huge pages need mounts.</summary>
+    /// <summary>Resources with a domain in their name are devices.</summary>
     private static void Devices(List<string> found, IEnumerable<string>? names, string path)
     {
         foreach (var name in names ?? [])
         {
-            var device = name.Contains('/', StringComparison.Ordinal) || name.StartsWith("hugepages-", StringComparison.Ordinal);
-            Add(found, device, $"{path}[{name}]");
+            Add(found, name.Contains('/', StringComparison.Ordinal) && name != Gpus.Resource, $"{path}[{name}]");
         }
     }
 

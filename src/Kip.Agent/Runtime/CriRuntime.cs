@@ -1,6 +1,8 @@
 using Google.Protobuf;
+using Kip.Agent.Runtime.Containerd;
 using Kip.Agent.Runtime.Cri;
 using Kip.Grpc;
+using Empty = Google.Protobuf.WellKnownTypes.Empty;
 
 namespace Kip.Agent.Runtime;
 
@@ -9,6 +11,8 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
 {
     private const string RuntimeService = "runtime.v1.RuntimeService";
     private const string ImageService = "runtime.v1.ImageService";
+    private const string NamespaceHeader = "containerd-namespace";
+    private const string CriNamespace = "k8s.io";
 
     // A loaded disk makes containerd slow, not broken: deadlines are there to end waits that would never end.
     private static readonly TimeSpan Query = TimeSpan.FromSeconds(15);
@@ -41,6 +45,13 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
 
     private readonly Method<StartContainerRequest, StartContainerResponse> _startContainer =
         Runtime("StartContainer", StartContainerRequest.Parser, StartContainerResponse.Parser);
+
+    private readonly Method<UpdateContainerResourcesRequest, UpdateContainerResourcesResponse> _updateContainerResources =
+        Runtime("UpdateContainerResources", UpdateContainerResourcesRequest.Parser, UpdateContainerResourcesResponse.Parser);
+
+    // CRI itself had no way to send a signal before containerd 2.2.
+    private readonly Method<KillRequest, Empty> _kill =
+        Method.Unary("containerd.services.tasks.v1.Tasks", "Kill", KillRequest.Parser, Empty.Parser);
 
     private readonly Method<StopContainerRequest, StopContainerResponse> _stopContainer =
         Runtime("StopContainer", StopContainerRequest.Parser, StopContainerResponse.Parser);
@@ -85,8 +96,11 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
     public async Task<RuntimeStatus> StatusAsync(CancellationToken cancellationToken) =>
         (await Call(_status, new StatusRequest(), Query, cancellationToken)).Status ?? new RuntimeStatus();
 
-    public async Task<string> RunPodSandboxAsync(PodSandboxConfig config, CancellationToken cancellationToken) =>
-        (await Call(_runPodSandbox, new RunPodSandboxRequest { Config = config }, Change, cancellationToken)).PodSandboxId;
+    public async Task<string> RunPodSandboxAsync(PodSandboxConfig config, string handler, CancellationToken cancellationToken)
+    {
+        var request = new RunPodSandboxRequest { Config = config, RuntimeHandler = handler };
+        return (await Call(_runPodSandbox, request, Change, cancellationToken)).PodSandboxId;
+    }
 
     public Task StopPodSandboxAsync(string sandboxId, CancellationToken cancellationToken) =>
         Call(_stopPodSandbox, new StopPodSandboxRequest { PodSandboxId = sandboxId }, Change, cancellationToken);
@@ -126,6 +140,19 @@ internal sealed class CriRuntime(GrpcChannel channel) : ICriRuntime
 
     public Task StartContainerAsync(string containerId, CancellationToken cancellationToken) =>
         Call(_startContainer, new StartContainerRequest { ContainerId = containerId }, Change, cancellationToken);
+
+    public Task UpdateContainerResourcesAsync(string containerId, LinuxContainerResources resources, CancellationToken cancellationToken)
+    {
+        var request = new UpdateContainerResourcesRequest { ContainerId = containerId, Linux = resources };
+        return Call(_updateContainerResources, request, Change, cancellationToken);
+    }
+
+    public Task SignalContainerAsync(string containerId, int signal, CancellationToken cancellationToken)
+    {
+        var request = new KillRequest { ContainerId = containerId, Signal = (uint)signal };
+        var headers = new Metadata { { NamespaceHeader, CriNamespace } };
+        return channel.UnaryAsync(_kill, request, new CallOptions(Query, headers), cancellationToken);
+    }
 
     public Task StopContainerAsync(string containerId, TimeSpan grace, CancellationToken cancellationToken)
     {

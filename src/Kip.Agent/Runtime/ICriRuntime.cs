@@ -15,7 +15,10 @@ internal interface ICriRuntime
     Task<RuntimeStatus> StatusAsync(CancellationToken cancellationToken);
 
     /// <summary>Makes and starts a sandbox; the result is its id.</summary>
-    Task<string> RunPodSandboxAsync(PodSandboxConfig config, CancellationToken cancellationToken);
+    /// <param name="config">What it is to be.</param>
+    /// <param name="handler">Which of the configured runtimes runs it and its containers; empty for the default one.</param>
+    /// <param name="cancellationToken">Gives up waiting.</param>
+    Task<string> RunPodSandboxAsync(PodSandboxConfig config, string handler, CancellationToken cancellationToken);
 
     /// <summary>Ends what still runs in the sandbox and frees its network. Idempotent.</summary>
     Task StopPodSandboxAsync(string sandboxId, CancellationToken cancellationToken);
@@ -37,6 +40,12 @@ internal interface ICriRuntime
         string sandboxId, ContainerConfig config, PodSandboxConfig sandboxConfig, CancellationToken cancellationToken);
 
     Task StartContainerAsync(string containerId, CancellationToken cancellationToken);
+
+    /// <summary>Gives a running container other limits; what is 0 or missing stays as it is.</summary>
+    Task UpdateContainerResourcesAsync(string containerId, LinuxContainerResources resources, CancellationToken cancellationToken);
+
+    /// <summary>Sends a signal to the container's first process. NotFound: it has ended.</summary>
+    Task SignalContainerAsync(string containerId, int signal, CancellationToken cancellationToken);
 
     /// <summary>SIGTERM (or the image's signal), and SIGKILL after the grace period; returns when the container has ended.</summary>
     Task StopContainerAsync(string containerId, TimeSpan grace, CancellationToken cancellationToken);

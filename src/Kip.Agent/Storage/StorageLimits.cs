@@ -21,7 +21,7 @@ internal static class StorageLimits
     /// <summary>The <c>emptyDir</c> volumes that lie on the disk and have a limit.</summary>
     public static IEnumerable<(string Name, Quantity Limit)> Volumes(Pod pod) =>
         from volume in pod.Spec.Volumes ?? []
-        where volume.EmptyDir is { Medium: not "Memory", SizeLimit.Sign: > 0 }
+        where volume.EmptyDir is { Medium: null or "", SizeLimit.Sign: > 0 }
         select (volume.Name, volume.EmptyDir!.SizeLimit!.Value);
 
     /// <summary>The first limit that is exceeded, in words; null when none is.</summary>

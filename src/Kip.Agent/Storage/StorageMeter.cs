@@ -32,7 +32,7 @@ internal sealed class StorageMeter(ICriRuntime runtime, PodVolumes volumes, Cell
         }
 
         var disks = (pod.Spec.Volumes ?? [])
-            .Where(static volume => volume.EmptyDir is { Medium: not "Memory" })
+            .Where(static volume => volume.EmptyDir is { Medium: null or "" })
             .ToDictionary(static volume => volume.Name, volume => DiskUsage.Of(volumes.DirectoryOf(pod, volume), cancellationToken), StringComparer.Ordinal);
         return new StorageUsage(disks, containers);
     }

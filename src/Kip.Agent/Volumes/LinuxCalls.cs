@@ -32,6 +32,9 @@ internal static partial class LinuxCalls
     private const int PathOnly = 0x200000; // O_PATH
     private const int CloseOnExec = 0x80000;
     private const long OpenAt2 = 437; // the same on every architecture
+    private const long OpenTreeNumber = 428; // these three likewise
+    private const long MoveMountNumber = 429;
+    private const long MountSetAttrNumber = 442;
     private const ulong Beneath = 0x08 | 0x02; // RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS
     private const int Detach = 2; // MNT_DETACH
     private const nuint Bind = 4096; // MS_BIND
@@ -42,6 +45,29 @@ internal static partial class LinuxCalls
 
     public static void MountTmpfs(string target, string options) =>
         Check(Mount("tmpfs", target, "tmpfs", 0, options), $"mount a tmpfs on {target}");
+
+    public static void MountHugePages(string target, string options) =>
+        Check(Mount("nodev", target, "hugetlbfs", 0, options), $"mount huge pages on {target}");
+
+    /// <summary>Mounts a copy of a tree of mounts in which nothing can be written, and which no later mount in the original reaches.</summary>
+    public static unsafe void MountReadOnlyTree(string source, string target)
+    {
+        const uint cloneTree = 1 | CloseOnExec; // OPEN_TREE_CLONE
+        const uint recursive = 0x8000; // AT_RECURSIVE
+        const uint emptyPath = 0x1000; // AT_EMPTY_PATH
+        const uint moveFromEmptyPath = 4; // MOVE_MOUNT_F_EMPTY_PATH
+        var descriptor = OpenTree(OpenTreeNumber, CurrentDirectory, source, cloneTree | recursive);
+        if (descriptor < 0)
+        {
+            throw Failure(Marshal.GetLastPInvokeError(), $"copy the mounts of {source}");
+        }
+
+        using var tree = new SafeFileHandle((nint)descriptor, ownsHandle: true);
+        var attributes = new MountAttributes { Set = 1 /* MOUNT_ATTR_RDONLY */, Propagation = 1 << 18 /* MS_PRIVATE */ };
+        var size = (nuint)sizeof(MountAttributes);
+        Check((int)SetMountAttributes(MountSetAttrNumber, (int)descriptor, "", emptyPath | recursive, &attributes, size), $"make {source} read-only");
+        Check((int)MoveMount(MoveMountNumber, (int)descriptor, "", CurrentDirectory, target, moveFromEmptyPath), $"mount onto {target}");
+    }
 
     public static void BindMount(SafeFileHandle source, string target) =>
         Check(Mount(PathOf(source), target, null, Bind, null), $"mount onto {target}");
@@ -194,6 +220,28 @@ internal static partial class LinuxCalls
     [LibraryImport("libc", EntryPoint = "syscall", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static unsafe partial long OpenAt2Call(long number, int directory, string path, OpenHow* how, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "syscall", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial long OpenTree(long number, int directory, string path, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "syscall", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static unsafe partial long SetMountAttributes(long number, int directory, string path, uint flags, MountAttributes* attributes, nuint size);
+
+    [LibraryImport("libc", EntryPoint = "syscall", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial long MoveMount(long number, int from, string fromPath, int to, string toPath, uint flags);
+
+    /// <summary>struct mount_attr of linux/mount.h.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MountAttributes
+    {
+        public ulong Set;
+        public ulong Clear;
+        public ulong Propagation;
+        public ulong UserNamespace;
+    }
 
     [StructLayout(LayoutKind.Sequential)]
     private struct OpenHow

@@ -156,6 +156,14 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time, PersistentVolumes
         {
             EnsureTmpfs(directory, group, MemorySize(pod, volume.EmptyDir));
         }
+        else if (HugePages.IsMedium(volume.EmptyDir?.Medium))
+        {
+            EnsureMounted(
+                directory,
+                group,
+                options => LinuxCalls.MountHugePages(
+                    directory, string.Create(CultureInfo.InvariantCulture, $"{options},pagesize={HugePages.SizeOf(pod, volume.EmptyDir!)}")));
+        }
         else
         {
             EnsureDirectory(directory, group);
@@ -181,7 +189,13 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time, PersistentVolumes
         AtomicDirectory.Write(directory, files.Concat(DownwardFiles.Of(volume, pod, podIP, cell)), group, time.GetUtcNow());
     }
 
-    private static void EnsureTmpfs(string directory, uint? group, long? sizeBytes)
+    private static void EnsureTmpfs(string directory, uint? group, long? sizeBytes) => EnsureMounted(
+        directory,
+        group,
+        options => LinuxCalls.MountTmpfs(
+            directory, sizeBytes is null ? options : string.Create(CultureInfo.InvariantCulture, $"{options},size={sizeBytes}")));
+
+    private static void EnsureMounted(string directory, uint? group, Action<string> mount)
     {
         if (MountTable.IsMounted(directory))
         {
@@ -189,9 +203,7 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time, PersistentVolumes
         }
 
         Directory.CreateDirectory(directory, OwnerOnly);
-        var options = group is null ? "mode=0777" : string.Create(CultureInfo.InvariantCulture, $"mode=2777,gid={group}");
-        LinuxCalls.MountTmpfs(
-            directory, sizeBytes is null ? options : string.Create(CultureInfo.InvariantCulture, $"{options},size={sizeBytes}"));
+        mount(group is null ? "mode=0777" : string.Create(CultureInfo.InvariantCulture, $"mode=2777,gid={group}"));
     }
 
     private static void EnsureDirectory(string directory, uint? group)
@@ -234,12 +246,20 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time, PersistentVolumes
         }
 
         var root = volume.HostPath?.Path ?? DirectoryOf(pod, volume);
-        if (SubPaths.Of(mount, environment) is not { } subPath)
+        var source = SubPaths.Of(mount, environment) is { } subPath ? SubPath(pod, container, root, subPath, mount, index) : root;
+        if (!ReadOnlyTrees.IsWanted(mount))
         {
-            return root;
+            return source;
         }
 
-        var target = Path.Combine(Root(pod), "subpaths", container.Name, index.ToString(CultureInfo.InvariantCulture));
+        var target = Own(pod, "readonly", container, index);
+        ReadOnlyTrees.Mount(source, target);
+        return target;
+    }
+
+    private string SubPath(Pod pod, Container container, string root, string subPath, VolumeMount mount, int index)
+    {
+        var target = Own(pod, "subpaths", container, index);
         try
         {
             SubPaths.Bind(root, subPath, target);
@@ -252,6 +272,9 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time, PersistentVolumes
         return target;
     }
 
+    /// <summary>A place for one mount of one container.</summary>
+    private string Own(Pod pod, string kind, Container container, int index) =>
+        Path.Combine(Root(pod), kind, container.Name, index.ToString(CultureInfo.InvariantCulture));
 
     private string Root(Pod pod) => Path.Combine(cell.VolumeDirectory, PodIdentity.Uid(pod));
 }

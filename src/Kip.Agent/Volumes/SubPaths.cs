@@ -48,9 +48,16 @@ internal static class SubPaths
     {
         using var root = LinuxCalls.OpenDirectory(volume);
         using var source = OpenOrMake(root, subPath);
+        MakeTarget(target, LinuxCalls.Status(source).Type == LinuxCalls.Directory);
+        LinuxCalls.BindMount(source, target);
+    }
+
+    /// <summary>Makes what something can be mounted on; what was mounted there before is taken away.</summary>
+    public static void MakeTarget(string target, bool isDirectory)
+    {
         Directory.CreateDirectory(Path.GetDirectoryName(target)!);
         Release(target);
-        if (LinuxCalls.Status(source).Type == LinuxCalls.Directory)
+        if (isDirectory)
         {
             Directory.CreateDirectory(target);
         }
@@ -58,8 +65,6 @@ internal static class SubPaths
         {
             File.WriteAllBytes(target, []);
         }
-
-        LinuxCalls.BindMount(source, target);
     }
 
     private static void Release(string target)

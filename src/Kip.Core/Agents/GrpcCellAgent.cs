@@ -42,6 +42,7 @@ internal sealed class GrpcCellAgent : ICellAgent
         {
             Pod = UnsafeByteOperations.UnsafeWrap(KubernetesJson.SerializeToUtf8(assignment.Pod)),
             PodAddress = assignment.PodAddress ?? "",
+            RuntimeHandler = assignment.RuntimeHandler ?? "",
         };
         request.Credentials.AddRange(assignment.Credentials.Select(ToMessage));
         foreach (var volume in assignment.Volumes)

@@ -102,6 +102,12 @@ public sealed record PodAssignment(Pod Pod, string? PodAddress, IReadOnlyList<Re
     /// </summary>
     public IReadOnlyList<PodPersistentVolume> PersistentVolumes { get; init; } = [];
 
+    /// <summary>
+    /// The handler that the pod's runtime class names; null when it has no class, or there is no API server that knows it. In that case
+    /// the agent takes the class's name for the handler's.
+    /// </summary>
+    public string? RuntimeHandler { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Pod.Metadata.Namespace}/{Pod.Metadata.Name} with {Volumes.Count} volumes";
 }

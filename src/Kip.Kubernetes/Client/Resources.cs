@@ -61,6 +61,13 @@ public static class Resources
         Json = Json.Default.Endpoints, ListJson = Json.Default.EndpointsList,
     };
 
+    /// <summary>Runtime classes.</summary>
+    public static ResourceType<RuntimeClass> RuntimeClasses { get; } = new()
+    {
+        Group = "node.k8s.io", Version = "v1", Kind = "RuntimeClass", Plural = "runtimeclasses", Namespaced = false,
+        Json = Json.Default.RuntimeClass, ListJson = Json.Default.RuntimeClassList,
+    };
+
     /// <summary>Service accounts.</summary>
     public static ResourceType<ServiceAccount> ServiceAccounts { get; } = new()
     {

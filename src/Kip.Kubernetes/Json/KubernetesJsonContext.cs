@@ -19,6 +19,7 @@ namespace Kip.Kubernetes;
 [JsonSerializable(typeof(KubernetesList<ServiceAccount>), TypeInfoPropertyName = "ServiceAccountList")]
 [JsonSerializable(typeof(KubernetesList<PersistentVolume>), TypeInfoPropertyName = "PersistentVolumeList")]
 [JsonSerializable(typeof(KubernetesList<PersistentVolumeClaim>), TypeInfoPropertyName = "PersistentVolumeClaimList")]
+[JsonSerializable(typeof(KubernetesList<RuntimeClass>), TypeInfoPropertyName = "RuntimeClassList")]
 [JsonSerializable(typeof(KubernetesList<Namespace>), TypeInfoPropertyName = "NamespaceList")]
 [JsonSerializable(typeof(KubernetesList<CertificateSigningRequest>), TypeInfoPropertyName = "CertificateSigningRequestList")]
 [JsonSerializable(typeof(TokenReview))]

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 
 namespace Kip.Kubernetes.Objects;
@@ -36,11 +35,11 @@ public class Container : ApiObject
     /// <summary>What a change of resources does to the container.</summary>
     public List<ContainerResizePolicy>? ResizePolicy { get; set; }
 
-    /// <summary>The container's own restart policy; Always on an init container makes a sidecar of it.</summary>
+    /// <summary>The container's own restart policy, in place of the pod's; Always on an init container makes a sidecar of it.</summary>
     public string? RestartPolicy { get; set; }
 
-    /// <summary>Restart rules by exit code; carried as they are.</summary>
-    public JsonElement? RestartPolicyRules { get; set; }
+    /// <summary>Looked at in order when the container exits; the first that matches wins over the restart policy.</summary>
+    public List<ContainerRestartRule>? RestartPolicyRules { get; set; }
 
     /// <summary>Volumes mounted into the container's file system.</summary>
     public List<VolumeMount>? VolumeMounts { get; set; }
@@ -100,6 +99,26 @@ public sealed class ContainerPort : ApiObject
 
     /// <summary>The host address the host port binds to.</summary>
     public string? HostIP { get; set; }
+}
+
+/// <summary>What happens when a container exits in a certain way.</summary>
+public sealed class ContainerRestartRule : ApiObject
+{
+    /// <summary>Restart, or RestartAllContainers.</summary>
+    public string Action { get; set => field = value ?? ""; } = "";
+
+    /// <summary>The exit codes that it is about.</summary>
+    public ContainerRestartRuleOnExitCodes? ExitCodes { get; set; }
+}
+
+/// <summary>Exit codes that a restart rule is about.</summary>
+public sealed class ContainerRestartRuleOnExitCodes : ApiObject
+{
+    /// <summary>In or NotIn.</summary>
+    public string Operator { get; set => field = value ?? ""; } = "";
+
+    /// <summary>The exit codes.</summary>
+    public List<int>? Values { get; set; }
 }
 
 /// <summary>What a change of one resource does to the container.</summary>

@@ -68,4 +68,10 @@ public static class PodConditionType
 
     /// <summary>The pod is ended by what runs it, and not for its own fault: policies of jobs look for it.</summary>
     public const string DisruptionTarget = "DisruptionTarget";
+
+    /// <summary>A change of resources is asked for and not granted; the reason says why. Absent otherwise.</summary>
+    public const string PodResizePending = "PodResizePending";
+
+    /// <summary>A change of resources is granted and not in force yet. Absent otherwise.</summary>
+    public const string PodResizeInProgress = "PodResizeInProgress";
 }

@@ -31,10 +31,6 @@ internal static class ContainerValidation
         {
             var field = $"spec.containers[{i}]";
             ValidateOne(spec.Containers[i], field);
-            if (spec.Containers[i].RestartPolicy is not null)
-            {
-                errors.Forbidden($"{field}.restartPolicy", "may not be set for non-init containers");
-            }
         }
 
         void ValidateOne(Container container, string field)
@@ -46,13 +42,13 @@ internal static class ContainerValidation
             ValidateMounts(container.VolumeMounts ?? [], $"{field}.volumeMounts", volumes, errors);
             ResourceValidation.Validate(container.Resources, $"{field}.resources", errors);
             ProbeValidation.Validate(container, field, errors);
+            ValidateRestart(container, field, errors);
             errors.OneOf($"{field}.terminationMessagePolicy", container.TerminationMessagePolicy, "File", "FallbackToLogsOnError");
         }
     }
 
     private static void ValidateInit(Container container, string field, FieldErrors errors)
     {
-        errors.OneOf($"{field}.restartPolicy", container.RestartPolicy, RestartPolicy.Always);
         if (container.RestartPolicy == RestartPolicy.Always)
         {
             return;
@@ -69,6 +65,28 @@ internal static class ContainerValidation
             {
                 errors.Forbidden($"{field}.{name}", $"may not be set for {Sidecar}");
             }
+        }
+    }
+
+    private static void ValidateRestart(Container container, string field, FieldErrors errors)
+    {
+        errors.OneOf($"{field}.restartPolicy", container.RestartPolicy, RestartPolicy.Always, RestartPolicy.Never, RestartPolicy.OnFailure);
+        for (var i = 0; i < (container.RestartPolicyRules?.Count ?? 0); i++)
+        {
+            var (rule, path) = (container.RestartPolicyRules![i], $"{field}.restartPolicyRules[{i}]");
+            if (container.RestartPolicy is null)
+            {
+                errors.Required($"{field}.restartPolicy", "must specify restartPolicy when restart rules are used");
+            }
+
+            errors.OneOf($"{path}.action", rule.Action, "Restart");
+            if (rule.ExitCodes is not { Values.Count: > 0 } codes)
+            {
+                errors.Required($"{path}.exitCodes.values");
+                continue;
+            }
+
+            errors.OneOf($"{path}.exitCodes.operator", codes.Operator, "In", "NotIn");
         }
     }
 

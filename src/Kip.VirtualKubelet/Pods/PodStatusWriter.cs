@@ -19,6 +19,9 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
+    private static readonly string[] _passing = [PodConditionType.PodResizePending, PodConditionType.PodResizeInProgress];
+    private static readonly JsonElement _delete = JsonElement.Parse("\"delete\"");
+
     private readonly IKubernetesClient _client;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -149,7 +152,7 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
                     entry.IsStale = false;
                 }
 
-                again = await TrySendAsync(entry.Pod, status).ConfigureAwait(false);
+                again = await TrySendAsync(entry, status).ConfigureAwait(false);
             }
             finally
             {
@@ -178,14 +181,18 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
     }
 
     /// <summary>After what time, at least, it has to be tried again; null when it is done.</summary>
-    private async Task<TimeSpan?> TrySendAsync(PodReference pod, PodStatus status)
+    private async Task<TimeSpan?> TrySendAsync(Entry entry, PodStatus status)
     {
+        var pod = entry.Pod;
+        var known = _find(pod);
+        var told = PodReadiness.Of(status, known, _time.GetUtcNow());
+        List<PodCondition> before = [.. known?.Status?.Conditions ?? [], .. entry.Told?.Conditions ?? []];
         using var timeout = new CancellationTokenSource(CallTimeout, _time);
         using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, _lifetime.Token);
         try
         {
             await _client.PatchAsync(
-                Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), Patch.StrategicMerge(ToPatch(pod, PodReadiness.Of(status, _find(pod), _time.GetUtcNow()))), "status", bounded.Token).ConfigureAwait(false);
+                Resources.Pods, new ObjectKey(pod.Namespace, pod.Name), Patch.StrategicMerge(ToPatch(pod, WithoutWhatIsOver(told, before))), "status", bounded.Token).ConfigureAwait(false);
             return null;
         }
         catch (KubernetesApiException e) when (e.IsNotFound)
@@ -245,10 +252,24 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
         return buffer.ToArray();
     }
 
+    /// <summary>Of all conditions only those about a change of resources go away again.</summary>
+    private static PodStatus WithoutWhatIsOver(PodStatus status, List<PodCondition> before)
+    {
+        string[] over = [.. _passing.Where(type => before.Exists(c => c.Type == type) && status.Conditions?.Exists(c => c.Type == type) != true)];
+        if (over.Length == 0)
+        {
+            return status;
+        }
+
+        var changed = Kubernetes.KubernetesJson.Clone(status);
+        changed.Conditions = [.. changed.Conditions ?? [], .. over.Select(static type => new PodCondition { Type = type, Unknown = new() { ["$patch"] = _delete } })];
+        return changed;
+    }
+
     private static void WriteStatus(Utf8JsonWriter json, PodStatus status)
     {
         var text = Kubernetes.KubernetesJson.SerializeToUtf8(status).AsSpan();
-        var nulls = (status.Reason is null ? ",\"reason\":null" : "") + (status.Message is null ? ",\"message\":null" : "");
+        var nulls = (status.Reason is null ? ",\"reason\":null" : "") + (status.Message is null ? ",\"message\":null" : "") + (status.Resize is null ? ",\"resize\":null" : "");
         if (nulls.Length == 0)
         {
             json.WriteRawValue(text, skipInputValidation: true);

@@ -11,6 +11,7 @@ internal enum ObjectKind
     Service,
     PersistentVolumeClaim,
     PersistentVolume,
+    RuntimeClass,
 }
 
 /// <summary>Names an object that a pod needs; without a name, all objects of the kind in the namespace.</summary>

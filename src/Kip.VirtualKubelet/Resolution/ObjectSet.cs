@@ -12,6 +12,9 @@ internal sealed class ObjectSet(string @namespace, IReadOnlyDictionary<ObjectId,
 
     public ServiceAccount? ServiceAccount(string name) => Find<ServiceAccount>(ObjectKind.ServiceAccount, name);
 
+    public RuntimeClass? RuntimeClass(string name) =>
+        objects.TryGetValue(new ObjectId(ObjectKind.RuntimeClass, "", name), out var found) ? found.OfType<RuntimeClass>().FirstOrDefault() : null;
+
     public ConfigMap? ConfigMap(string name) => Find<ConfigMap>(ObjectKind.ConfigMap, name);
 
     public Secret? Secret(string name) => Find<Secret>(ObjectKind.Secret, name);

@@ -44,6 +44,11 @@ internal static class PodReferences
             }
         }
 
+        if (pod.Spec.RuntimeClassName is { Length: > 0 } runtimeClass)
+        {
+            found.Add(new ObjectId(ObjectKind.RuntimeClass, "", runtimeClass));
+        }
+
         foreach (var secret in pod.Spec.ImagePullSecrets ?? [])
         {
             Add(ObjectKind.Secret, secret.Name);

@@ -57,6 +57,7 @@ internal sealed class PodResolver : IPodResolver, IDisposable
             return new PodAssignment(resolved, PodAddress: null, Credentials(pod, objects))
             {
                 Volumes = volumes,
+                RuntimeHandler = RuntimeHandler(pod, objects),
                 PersistentVolumes = [.. (pod.Spec.Volumes ?? []).Select(volume => ClaimResolver.Resolve(pod, volume, objects)).OfType<PodPersistentVolume>()],
             };
         }
@@ -87,6 +88,9 @@ internal sealed class PodResolver : IPodResolver, IDisposable
             Forget(pod);
         }
     }
+
+    private static string? RuntimeHandler(Pod pod, ObjectSet objects) => pod.Spec.RuntimeClassName is not { Length: > 0 } name ? null
+        : objects.RuntimeClass(name)?.Handler ?? throw new PodResolutionException("FailedCreatePodSandBox", $"RuntimeClass \"{name}\" not found");
 
     private static void CheckSize(Pod resolved, List<ResolvedVolume> volumes)
     {

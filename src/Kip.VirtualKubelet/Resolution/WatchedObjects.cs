@@ -50,6 +50,7 @@ internal sealed class WatchedObjects(IKubernetesClient client, TimeProvider time
                 ObjectKind.ServiceAccount => Begin(id, Resources.ServiceAccounts),
                 ObjectKind.PersistentVolumeClaim => Begin(id, Resources.PersistentVolumeClaims),
                 ObjectKind.PersistentVolume => Begin(id, Resources.PersistentVolumes),
+                ObjectKind.RuntimeClass => Begin(id, Resources.RuntimeClasses),
                 _ => Begin(id, Resources.Services),
             };
         }

@@ -50,6 +50,8 @@ public sealed class ContainerPlanTests
     [InlineData(null, "runtime/default", "Unconfined", "RuntimeDefault", "runtime/default")]
     [InlineData(null, "unconfined", "RuntimeDefault", "Unconfined", "unconfined")]
     [InlineData(null, null, "RuntimeDefault", "RuntimeDefault", "runtime/default")]
+    [InlineData("Localhost", null, null, "Localhost", "localhost/mine")]
+    [InlineData(null, "localhost/mine", null, "Localhost", "localhost/mine")]
     [InlineData(null, null, null, null, "")]
     [PodField("spec.securityContext.appArmorProfile.type", "spec.containers[].securityContext.appArmorProfile.type",
         "metadata.annotations[container.apparmor.security.beta.kubernetes.io]")]
@@ -59,7 +61,7 @@ public sealed class ContainerPlanTests
         var pod = Pod("""{"containers":[{"name":"a"}]}""");
         pod.Metadata.Annotations = annotation is null ? null : new() { ["container.apparmor.security.beta.kubernetes.io/a"] = annotation };
         pod.Spec.SecurityContext = pods is null ? null : new PodSecurityContext { AppArmorProfile = new AppArmorProfile { Type = pods } };
-        pod.Spec.Containers[0].SecurityContext = own is null ? null : new SecurityContext { AppArmorProfile = new AppArmorProfile { Type = own } };
+        pod.Spec.Containers[0].SecurityContext = own is null ? null : new SecurityContext { AppArmorProfile = new AppArmorProfile { Type = own, LocalhostProfile = "mine" } };
 
         var context = Plan(pod).Linux.SecurityContext;
 

@@ -230,7 +230,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     {
         var runtime = new ScriptedRuntime(TimeProvider.System) { Exec = (_, _) => Task.FromResult(answer()) };
         var sandboxConfig = new PodSandboxConfig { Metadata = new PodSandboxMetadata() };
-        var sandbox = await runtime.RunPodSandboxAsync(sandboxConfig, CancellationToken.None);
+        var sandbox = await runtime.RunPodSandboxAsync(sandboxConfig, "", CancellationToken.None);
         var config = new ContainerConfig { Metadata = new ContainerMetadata { Name = "main" }, Image = new ImageSpec() };
         var id = await runtime.CreateContainerAsync(sandbox, config, sandboxConfig, CancellationToken.None);
         await runtime.StartContainerAsync(id, CancellationToken.None);

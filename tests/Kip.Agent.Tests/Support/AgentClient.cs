@@ -69,6 +69,18 @@ internal sealed class AgentClient : IDisposable
     public IAsyncEnumerable<LogChunk> Logs(ReadLogsRequest request, CancellationToken cancellationToken) => _channel.ServerStreamingAsync(
         Method.ServerStreaming(Service, "ReadLogs", ReadLogsRequest.Parser, LogChunk.Parser), request, default, cancellationToken);
 
+    /// <summary>What a container of the world's pod has printed.</summary>
+    public async Task<string> LogAsync(string container = "main")
+    {
+        var log = new System.Text.StringBuilder();
+        await foreach (var chunk in Logs(new ReadLogsRequest { PodUid = CellWorld.PodUid, Container = container, TailLines = -1 }, CancellationToken.None))
+        {
+            log.Append(chunk.Data.ToStringUtf8());
+        }
+
+        return log.ToString();
+    }
+
     /// <summary>The whole enrolment, as a controller does it.</summary>
     public async Task Enrol(TestAuthority authority)
     {

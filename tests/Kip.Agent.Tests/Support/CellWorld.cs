@@ -38,6 +38,9 @@ internal sealed class CellWorld : IAsyncDisposable
     /// <summary>This machine, as the world sees it.</summary>
     public string HostAddress => $"{_subnet}.1";
 
+    /// <summary>Stands in for NVIDIA's runtime: runc, with its calls written to a file beside it.</summary>
+    public string FakeNvidiaRuntime => Path.Combine(Directory, "fake-nvidia-runtime");
+
     public string LogDirectory => Path.Combine(Directory, "log");
 
     /// <summary>Makes the world with containerd and an enrolled agent in it.</summary>
@@ -93,7 +96,7 @@ internal sealed class CellWorld : IAsyncDisposable
         await ShellAsync(
             $"{Environment.ProcessPath} exec {program} --user-data {Directory}/user-data.json --runtime-endpoint {Directory}/containerd.sock "
             + $"--state-dir {Directory}/state --log-dir {LogDirectory} --volume-dir {Directory}/volumes --cgroup-parent /kip-test-{_id} --cni-conf-dir {Directory}/cni "
-            + $"--registry-conf-dir {Directory}/certs.d --image-archive {Directory}/busybox.tar --image-archive {Directory}/pause.tar "
+            + $"--registry-conf-dir {Directory}/certs.d --seccomp-dir {Directory}/seccomp --image-archive {Directory}/busybox.tar --image-archive {Directory}/pause.tar "
             + $">>{Directory}/agent.log 2>&1 & agent=$!");
         await WaitAsync("the agent to answer", async () =>
         {
@@ -163,6 +166,13 @@ internal sealed class CellWorld : IAsyncDisposable
     {
         Pod = Google.Protobuf.ByteString.CopyFrom(KubernetesJson.SerializeToUtf8(pod)), PodAddress = PodAddress,
     };
+
+    /// <summary>Gives the cell a pod and waits for its end.</summary>
+    public async Task<PodStatus> RunAsync(AgentClient client, Pod pod)
+    {
+        await client.Apply(Request(pod));
+        return await WaitForAsync(client, "the end of the pod", status => status.Phase is "Succeeded" or "Failed");
+    }
 
     /// <summary>Watches until a status fits.</summary>
     public async Task<PodStatus> WaitForAsync(AgentClient client, string what, Func<PodStatus, bool> fits)
@@ -310,6 +320,7 @@ internal sealed class CellWorld : IAsyncDisposable
               address = "{Directory}/containerd.sock"
             [plugins."io.containerd.grpc.v1.cri"]
               disable_tcp_service = true
+              disable_hugetlb_controller = false
               restrict_oom_score_adj = true
               stream_server_address = "127.0.0.1"
               stream_server_port = "0"
@@ -319,7 +330,15 @@ internal sealed class CellWorld : IAsyncDisposable
                 conf_dir = "{Directory}/cni"
               [plugins."io.containerd.grpc.v1.cri".registry]
                 config_path = "{Directory}/certs.d"
+              [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+                runtime_type = "io.containerd.runc.v2"
+              [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia]
+                runtime_type = "io.containerd.runc.v2"
+                [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.nvidia.options]
+                  BinaryName = "{FakeNvidiaRuntime}"
             """);
+        await File.WriteAllTextAsync(FakeNvidiaRuntime, $"#!/bin/sh\necho \"$*\" >>{FakeNvidiaRuntime}.calls\nexec runc \"$@\"\n");
+        File.SetUnixFileMode(FakeNvidiaRuntime, UnixFileMode.UserRead | UnixFileMode.UserExecute);
         await File.WriteAllTextAsync(Path.Combine(Directory, "user-data.json"), $$"""
             {"cellId":"cell-{{_id}}","controllerCa":{{System.Text.Json.JsonSerializer.Serialize(Authority.Pem)}},
              "enrolmentToken":"{{Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))}}","port":6421}

@@ -28,6 +28,12 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
     /// <summary>The exit code that SIGTERM brings about; null when the container ignores it.</summary>
     public Func<string, int?> OnTerminate { get; set; } = _ => 143;
 
+    /// <summary>Gives the error of a change of resources, or null for success.</summary>
+    public Func<string, RpcException?> UpdateFails { get; set; } = _ => null;
+
+    /// <summary>The exit code that a signal other than SIGTERM brings about; null when the container ignores it.</summary>
+    public Func<string, int?> OnSignal { get; set; } = _ => 0;
+
     /// <summary>Gives the result of a command in a container, by name.</summary>
     public Func<string, IReadOnlyList<string>, Task<ExecSyncResponse>> Exec { get; set; } =
         (_, _) => Task.FromResult(new ExecSyncResponse());
@@ -79,9 +85,9 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
         Conditions = { new RuntimeCondition { Type = "RuntimeReady", Status = true }, new RuntimeCondition { Type = "NetworkReady", Status = true } },
     });
 
-    public Task<string> RunPodSandboxAsync(PodSandboxConfig config, CancellationToken cancellationToken) => Answer(() =>
+    public Task<string> RunPodSandboxAsync(PodSandboxConfig config, string handler, CancellationToken cancellationToken) => Answer(() =>
     {
-        Calls.Add($"run {config.Metadata.Attempt}");
+        Calls.Add($"run {config.Metadata.Attempt} {handler}".TrimEnd());
         var id = $"sandbox-{++_ids}";
         _sandboxes[id] = (config, PodSandboxState.SandboxReady);
         return id;
@@ -145,6 +151,26 @@ internal sealed class ScriptedRuntime(TimeProvider time) : ICriRuntime
         }
 
         status.State = ContainerState.ContainerRunning;
+        return containerId;
+    });
+
+    public Task UpdateContainerResourcesAsync(
+        string containerId, LinuxContainerResources resources, CancellationToken cancellationToken) => Answer(() =>
+    {
+        var name = _containers[containerId].Config.Metadata.Name;
+        Calls.Add($"update {name} {resources.CpuShares} {resources.CpuQuota} {resources.MemoryLimitInBytes}");
+        return UpdateFails(name) is { } error ? throw error : containerId;
+    });
+
+    public Task SignalContainerAsync(string containerId, int signal, CancellationToken cancellationToken) => Answer(() =>
+    {
+        var status = _containers[containerId].Status;
+        Calls.Add($"signal {status.Metadata.Name} {signal}");
+        if (OnSignal(status.Metadata.Name) is { } code)
+        {
+            End(status, code, "");
+        }
+
         return containerId;
     });
 

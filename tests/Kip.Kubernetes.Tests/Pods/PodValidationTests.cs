@@ -43,7 +43,10 @@ public sealed class PodValidationTests
     [InlineData("name: ''", "spec.containers[0].name: Required value")]
     [InlineData("name: Web", "spec.containers[0].name: Invalid value: \"Web\": " + Label)]
     [InlineData("imagePullPolicy: Sometimes", "spec.containers[0].imagePullPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \"IfNotPresent\", \"Never\"")]
-    [InlineData("restartPolicy: Always", "spec.containers[0].restartPolicy: Forbidden: may not be set for non-init containers")]
+    [InlineData("restartPolicy: Maybe", "spec.containers[0].restartPolicy: Unsupported value: \"Maybe\": supported values: \"Always\", \"Never\", \"OnFailure\"")]
+    [InlineData("restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1]}}]", "spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used")]
+    [InlineData("restartPolicy: Never\n    restartPolicyRules: [{action: Wait, exitCodes: {operator: In, values: [1]}}]", "spec.containers[0].restartPolicyRules[0].action: Unsupported value: \"Wait\": supported values: \"Restart\"")]
+    [InlineData("restartPolicy: Never\n    restartPolicyRules: [{action: Restart}]", "spec.containers[0].restartPolicyRules[0].exitCodes.values: Required value")]
     [InlineData("ports: [{}]", "spec.containers[0].ports[0].containerPort: Required value")]
     [InlineData("ports: [{containerPort: 65536}]", "spec.containers[0].ports[0].containerPort: Invalid value: 65536: must be between 1 and 65535, inclusive")]
     [InlineData("ports: [{containerPort: 1, hostPort: -1}]", "spec.containers[0].ports[0].hostPort: Invalid value: -1: must be between 1 and 65535, inclusive")]
@@ -94,7 +97,7 @@ public sealed class PodValidationTests
 
     [Theory]
     [InlineData("{name: c, image: x}", "spec.containers[0].name: Duplicate value: \"c\"")]
-    [InlineData("{name: i, image: x, restartPolicy: Never}", "spec.initContainers[0].restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"")]
+    [InlineData("{name: i, image: x, restartPolicy: Maybe}", "spec.initContainers[0].restartPolicy: Unsupported value: \"Maybe\": supported values: \"Always\", \"Never\", \"OnFailure\"")]
     [InlineData("{name: i, image: x, readinessProbe: {exec: {command: [a]}}}", "spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always")]
     [InlineData("{name: i, image: x, lifecycle: {}}", "spec.initContainers[0].lifecycle: Forbidden: may not be set for init containers without restartPolicy=Always")]
     public void Validate_BadInitContainer_SaysWhatTheApiServerSays(string container, string error) =>

@@ -74,6 +74,25 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
     });
 
     [Fact]
+    public Task Set_AfterAChangeOfResources_TakesItsConditionBack() => _clock.RunAsync(async () =>
+    {
+        using var hold = _clock.Hold();
+        var resizing = new PodStatus
+        {
+            Phase = PodPhase.Running, Resize = "InProgress", Conditions = [new() { Type = PodConditionType.Ready }, new() { Type = PodConditionType.PodResizeInProgress }],
+        };
+        _writer.Set(Pod, resizing);
+        await _writer.FlushAsync(Pod.Uid, CancellationToken.None);
+        _writer.Set(Pod, new PodStatus { Phase = PodPhase.Running, Conditions = [new() { Type = PodConditionType.Ready }] });
+        await _writer.FlushAsync(Pod.Uid, CancellationToken.None);
+
+        var last = _client.Statuses.Last();
+        Assert.Equal("""[{"type":"Ready","status":""},{"type":"PodResizeInProgress","status":"","$patch":"delete"}]""", last["conditions"]!.ToJsonString());
+        Assert.True(last.ContainsKey("resize"));
+        Assert.Null(last["resize"]);
+    });
+
+    [Fact]
     public Task Set_OfPodThatIsForgotten_IsNotTold() => _clock.RunAsync(async () =>
     {
         _writer.Set(Pod, new PodStatus { Phase = PodPhase.Pending });
@@ -131,6 +150,8 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
 
         public IReadOnlyList<string?> Ready => [.. _ready];
 
+        public ConcurrentQueue<JsonObject> Statuses { get; } = new();
+
         public int Failures { get; set; }
 
         public TimeSpan? RetryAfter { get; set; }
@@ -145,6 +166,7 @@ public sealed class PodStatusWriterTests : IAsyncDisposable
             }
 
             var status = JsonNode.Parse(patch.Body.Span)!["status"]!;
+            Statuses.Enqueue(status.AsObject());
             _phases.Enqueue(status["phase"]!.GetValue<string>());
             _ready.Enqueue(status["conditions"]?.AsArray().Single(static c => (string?)c!["type"] == "Ready")!["status"]!.GetValue<string>());
             return Task.CompletedTask;

@@ -65,6 +65,7 @@ internal sealed class FakeObjects(TimeProvider time) : IObjectSource
             ServiceAccount => ObjectKind.ServiceAccount,
             PersistentVolumeClaim => ObjectKind.PersistentVolumeClaim,
             PersistentVolume => ObjectKind.PersistentVolume,
+            RuntimeClass => ObjectKind.RuntimeClass,
             _ => ObjectKind.Service,
         },
         value.Metadata.Namespace ?? "",

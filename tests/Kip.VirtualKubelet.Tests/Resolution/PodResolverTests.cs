@@ -182,6 +182,20 @@ public sealed class PodResolverTests : IDisposable
         Assert.False(_resolver.IsStale(pod));
     }
 
+    [Fact]
+    public async Task RuntimeClass_OfAPod_GivesItsHandler()
+    {
+        var pod = Pod();
+        pod.Spec.RuntimeClassName = "accelerated";
+
+        var error = await Assert.ThrowsAsync<PodResolutionException>(() => ResolveAsync(pod));
+        Assert.Equal(("FailedCreatePodSandBox", "RuntimeClass \"accelerated\" not found"), (error.Reason, error.Message));
+        _objects.Put(new RuntimeClass { Metadata = new() { Name = "accelerated" }, Handler = "nvidia" });
+
+        Assert.Equal([_key], _changed);
+        Assert.Equal("nvidia", (await ResolveAsync(pod)).RuntimeHandler);
+    }
+
     [Theory]
     [InlineData("configMapKeyRef", "c", "CreateContainerConfigError", "couldn't find key k in ConfigMap ns/c: X of container main needs it")]
     [InlineData("configMapKeyRef", "no", "CreateContainerConfigError", "ConfigMap ns/no not found: X of container main needs it")]

@@ -38,10 +38,16 @@ public sealed class WatchedObjectsTests
             metadata: {name: unrelated, namespace: default}
             stringData: {key: hidden too}
             ---
+            apiVersion: node.k8s.io/v1
+            kind: RuntimeClass
+            metadata: {name: accelerated}
+            handler: nvidia
+            ---
             apiVersion: v1
             kind: Pod
             metadata: {name: pod, namespace: default}
             spec:
+              runtimeClassName: accelerated
               containers: [{name: main, image: none, env: [{name: KEY, valueFrom: {secretKeyRef: {name: s, key: key}}}]}]
               volumes:
               - {name: late, configMap: {name: late}}
@@ -56,6 +62,7 @@ public sealed class WatchedObjectsTests
         Assert.Equal(key, await NextAsync(changes.Reader));
         var assignment = await resolver.ResolveAsync(pod, default);
 
+        Assert.Equal("nvidia", assignment.RuntimeHandler);
         Assert.Equal("hidden", assignment.Pod.Spec.Containers[0].Env!.Single(each => each.Name == "KEY").Value);
         Assert.Contains(assignment.Pod.Spec.Containers[0].Env!, each => each.Name == "KUBERNETES_SERVICE_HOST");
         Assert.Equal("1", Text(assignment.Volumes.Single(volume => volume.Name == "late").Files[0].Data));
