@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Kip.Agent.CommandLine;
 using Kip.Agent.Enrolment;
@@ -40,16 +41,19 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly ClientCertificates _clients;
     private readonly ContainerSessions _sessions;
     private readonly CellAgentService _service;
+    private readonly Socket _socket;
     private readonly Task<WebApplication> _server;
 
+    /// <exception cref="IOException">The port is taken, or the state directory cannot be written.</exception>
     public AgentHost(AgentOptions options, UserData userData, TimeProvider time, TextWriter log)
     {
         (_options, _userData, _time) = (options, userData, time);
         _logging = new StderrLoggerProvider(time, log);
         _loggers = new LoggerFactory([_logging]);
         _logger = _loggers.CreateLogger<AgentHost>();
+        _socket = AgentServer.Listen(options, userData);
         // Beside the keys and certificates below: each takes about as long as the other.
-        _server = Task.Run(() => AgentServer.Build(options, userData, () => _clients!, _logging));
+        _server = Task.Run(() => AgentServer.Build(_socket, () => _clients!, _logging));
         var state = new StateDirectory(options.StateDirectory);
         _identity = new AgentIdentity(
             userData.CellId, userData.ControllerCa, userData.EnrolmentToken, state, time, _loggers.CreateLogger<AgentIdentity>());
@@ -60,7 +64,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
         _version = new RuntimeVersion(runtime, time);
         _events = new RuntimeEvents(_channel, time, _loggers.CreateLogger<RuntimeEvents>());
         _archives = new ImageArchives(
-            options.ImageArchives, options.RuntimeEndpoint, runtime, time, _loggers.CreateLogger<ImageArchives>());
+            options.ImageArchives, options.RuntimeEndpoint, runtime, _version.FirstAnswer, time, _loggers.CreateLogger<ImageArchives>());
         _actions = new ContainerActions(runtime, time);
         _interruptions = new InterruptionWatch(userData.InterruptionNotices, _board, time, _loggers.CreateLogger<InterruptionWatch>());
         var images = new ImagePuller(runtime, _board, _archives.Done, time);
@@ -118,7 +122,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
         Task[] parts =
         [
             _worker.RunAsync(stop.Token),
-            _version.RunAsync(stop.Token),
+            _version.RunAsync(_worker.RuntimeCame, stop.Token),
             _events.RunAsync(_worker.ContainerExited, stop.Token),
             _archives.RunAsync(_board, stop.Token),
             _interruptions.RunAsync(stop.Token),
@@ -137,6 +141,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await (await _server).DisposeAsync();
+        _socket.Dispose();
         _sessions.Dispose();
         _actions.Dispose();
         _interruptions.Dispose();

@@ -145,6 +145,9 @@ internal sealed partial class PodWorker
         }
     });
 
+    /// <summary>The runtime answers, after it did not: the next look need not wait for its time.</summary>
+    public void RuntimeCame() => Post(() => _lookAgain = true);
+
     private void Post(Action message) => _inbox.Writer.TryWrite(message);
 
     private async Task AskAsync(Action action, CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ namespace Kip.Agent.Runtime;
 /// Imports image archives through <c>ctr</c>, since CRI has no call for it. Whoever needs an image waits for <see cref="Done"/>.
 /// </summary>
 internal sealed partial class ImageArchives(
-    IReadOnlyList<string> archives, string socket, ICriRuntime runtime, TimeProvider time, ILogger<ImageArchives> logger)
+    IReadOnlyList<string> archives, string socket, ICriRuntime runtime, Task runtimeAnswers, TimeProvider time, ILogger<ImageArchives> logger)
 {
     private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -24,32 +24,13 @@ internal sealed partial class ImageArchives(
         {
             if (archives.Count > 0)
             {
-                await WaitForRuntimeAsync(cancellationToken);
+                await runtimeAnswers.WaitAsync(cancellationToken);
                 await Task.WhenAll(archives.Select(archive => ImportAsync(archive, board, cancellationToken)));
             }
         }
         finally
         {
             _done.TrySetResult();
-        }
-    }
-
-    private async Task WaitForRuntimeAsync(CancellationToken cancellationToken)
-    {
-        var delay = TimeSpan.FromMilliseconds(5);
-        while (true)
-        {
-            try
-            {
-                await runtime.VersionAsync(cancellationToken);
-                return;
-            }
-            catch (RpcException) when (!cancellationToken.IsCancellationRequested)
-            {
-                // It boots beside the agent: not answering yet is the normal case here.
-                await Task.Delay(delay, time, cancellationToken);
-                delay = delay * 2 < TimeSpan.FromSeconds(1) ? delay * 2 : delay;
-            }
         }
     }
 

@@ -75,7 +75,7 @@ internal sealed partial class CellReconciler
             }
 
             await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
-            pause = Min(pause * 1.5, SlowestDial);
+            pause = Min(pause * 1.2, SlowestDial); // an agent that answers waits a tenth of its boot for the next dial, on average
         }
     }
 

@@ -37,6 +37,7 @@ internal sealed class InstanceLauncher(LocalDriverOptions options, Ipv4Range ran
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
+            KeepOpenFiles();
             using var starter = Command.Start(Describe(directory, record, diskBytes, cgroups.Create(record.Id, type)));
             var init = await ReadInitAsync(starter, either.Token);
             directory.WriteInit(init);
@@ -57,6 +58,22 @@ internal sealed class InstanceLauncher(LocalDriverOptions options, Ipv4Range ran
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             throw new DriverException(DriverErrorKind.Transient, $"the cell did not start within {StartLimit.TotalSeconds:0} s");
+        }
+    }
+
+    /// <summary>
+    /// Sees to it that the cell, which outlives this process, gets none of its open files: a lock or a pipe of whoever started this process
+    /// would be held until the cell ends. What .NET itself opens is never passed on.
+    /// </summary>
+    private static void KeepOpenFiles()
+    {
+        // An old kernel or C library without the call: cells run there all the same.
+        try
+        {
+            _ = NativeMethods.CloseRange(3, uint.MaxValue, NativeMethods.CloseRangeCloseOnExec);
+        }
+        catch (EntryPointNotFoundException)
+        {
         }
     }
 

@@ -370,6 +370,24 @@ public sealed class PodWorkerTests
     }
 
     [Fact]
+    public async Task RuntimeCame_AfterItWasAway_LooksAtOnce()
+    {
+        await using var harness = new WorkerHarness();
+        harness.Runtime.Away = new RpcException(StatusCode.Unavailable, "connection refused");
+        await harness.ApplyAsync(WorkerHarness.Pod("Always", WorkerHarness.Container()));
+        await harness.UntilAsync("the message", status => status.Conditions!.Exists(each => each.Reason == "RuntimeNotAnswering"));
+        harness.Time.Advance(TimeSpan.FromSeconds(30));
+        await WorkerHarness.SettleAsync();
+
+        harness.Runtime.Away = null;
+        harness.Worker.RuntimeCame();
+        var waited = await harness.AdvanceUntilAsync("the container", () => harness.Runtime.IsRunning("main"), TimeSpan.FromMilliseconds(1));
+
+        // By itself it would have looked after two seconds.
+        Assert.InRange(waited, TimeSpan.Zero, TimeSpan.FromSeconds(1));
+    }
+
+    [Fact]
     public async Task Sandbox_ThatDies_IsMadeAnew()
     {
         await using var harness = new WorkerHarness();

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
 using Kip.Drivers.Local.Host;
+using Microsoft.Win32.SafeHandles;
 
 namespace Kip.Drivers.Local.Tests.Instances;
 
@@ -49,6 +50,20 @@ public sealed class CellTests : IAsyncLifetime
         Assert.Contains(container, TestMachine.ProcessesOf(id, "sleep"));
         var (_, tasks) = await TestMachine.RunAsync(init, "ctr", "-n", "k8s.io", "tasks", "ls");
         Assert.Matches(@"one\s+\d+\s+RUNNING", tasks);
+    }
+
+    [RootFact]
+    public async Task OpenFile_OfWhoeverLaunched_IsNotHeldByTheCell()
+    {
+        var path = Path.Combine(_machine.Directory, "a-lock");
+        using var inherited = new SafeFileHandle(NativeMethods.Open(path, NativeMethods.OpenReadWrite | NativeMethods.OpenCreate, 0x180), ownsHandle: true);
+        Assert.False(inherited.IsInvalid);
+
+        var (id, init) = await LaunchAsync(TestMachine.Request());
+
+        var processes = TestMachine.ProcessesOf(id, "containerd").Append(init).ToList();
+        Assert.NotEmpty(processes);
+        Assert.DoesNotContain(processes.SelectMany(static process => Directory.EnumerateFiles($"/proc/{process}/fd")), file => File.ResolveLinkTarget(file, false)?.FullName == path);
     }
 
     [RootFact]
