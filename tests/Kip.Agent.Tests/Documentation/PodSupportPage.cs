@@ -27,9 +27,6 @@ internal sealed partial class PodSupportPage
         }
     }
 
-    /// <summary>Fields that are neither proved nor refused nor the control plane's.</summary>
-    public IEnumerable<string> Gaps => Fields().Where(f => f.Owner is null && !IsIn(_proved, f.Name) && !IsIn(_refused, f.Name)).Select(static f => f.Name);
-
     public string Render()
     {
         var text = new StringBuilder("""
