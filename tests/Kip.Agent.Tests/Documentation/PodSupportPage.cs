@@ -27,9 +27,6 @@ internal sealed partial class PodSupportPage
         }
     }
 
-    /// <summary>Fields that are neither proved nor refused nor the control plane's.</summary>
-    public IEnumerable<string> Gaps => Fields().Where(f => f.Owner is null && !IsIn(_proved, f.Name) && !IsIn(_refused, f.Name)).Select(static f => f.Name);
-
     public string Render()
     {
         var text = new StringBuilder("""
@@ -37,7 +34,7 @@ internal sealed partial class PodSupportPage
 
             Written by `eng/pod-support` from the tests; do not edit. It has every field of a pod in Kubernetes 1.34. Each is either proved by the tests
             that are named beside it, or **refused**: the pod does not run, and its event names the field (`this version of the agent cannot run a pod
-            with spec.hostUsers`). No field is passed over in silence. What holds for `containers` holds for `initContainers` and `ephemeralContainers` too, as
+            with spec.hostUsers`). A field that no test names is marked **not proved**. What holds for `containers` holds for `initContainers` and `ephemeralContainers` too, as
             far as these have the field, and what holds for one probe holds for all three. *Since* is the Kubernetes version whose API had the field first.
 
             """);
