@@ -30,6 +30,8 @@ internal sealed class LocalVolumes(InstanceStore store, TimeProvider timeProvide
 
     public async Task<AttachedDevice> AttachAsync(InstanceDirectory cell, string path, bool readOnly, CancellationToken cancellationToken)
     {
+        // Before the lock too, whose file goes with the last cell.
+        CheckRunning(cell);
         using var all = await store.LockAsync(cancellationToken);
         CheckRunning(cell);
         var file = Resolve(path);
@@ -76,6 +78,11 @@ internal sealed class LocalVolumes(InstanceStore store, TimeProvider timeProvide
 
     public async Task DetachAsync(InstanceDirectory cell, string path, CancellationToken cancellationToken)
     {
+        if (!File.Exists(NoteOf(cell, path)))
+        {
+            return;
+        }
+
         using var all = await store.LockAsync(cancellationToken);
         await ReleaseNoteAsync(NoteOf(cell, path), cancellationToken);
     }

@@ -61,6 +61,16 @@ internal sealed class FileSystems(RunCommand run)
     /// <summary>What is on a device: a file system's name, or in words what else; null for nothing.</summary>
     private string? Probe(string device)
     {
+        try
+        {
+            // For a device that it cannot read blkid says the same as for one with nothing on it.
+            using var readable = File.OpenHandle(device);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new VolumeException($"{device} cannot be read: {e.Message}", e);
+        }
+
         var result = run("blkid", "-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", device);
         if (result is { ExitCode: NothingFound, Errors.Length: 0 })
         {

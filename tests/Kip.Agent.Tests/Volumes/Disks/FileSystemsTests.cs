@@ -66,7 +66,8 @@ public sealed class FileSystemsTests : IDisposable
         var error = Assert.Throws<VolumeException>(() => _fileSystems.Mount(disk.Device, _target, "ext4", [], readOnly: false));
         Assert.Contains("failed to mount the volume as \"ext4\", it already contains swap", error.Message, StringComparison.Ordinal);
 
-        LoopDisk.Run("sh", "-c", $"wipefs -a {disk.Device} >/dev/null; echo 'type=83' | sfdisk -q {disk.Device}");
+        // A partition table with one partition: type 83, from sector 2048, 1,024 sectors.
+        LoopDisk.Run("sh", "-c", $"wipefs -a {disk.Device} >/dev/null; printf '\\0\\0\\0\\0\\203\\0\\0\\0\\0\\010\\0\\0\\0\\004\\0\\0' | dd of={disk.Device} bs=1 seek=446 conv=notrunc 2>/dev/null; printf '\\125\\252' | dd of={disk.Device} bs=1 seek=510 conv=notrunc 2>/dev/null");
         error = Assert.Throws<VolumeException>(() => _fileSystems.Mount(disk.Device, _target, "", [], readOnly: false));
         Assert.Contains("unknown data, probably partitions (dos)", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(_commands, static c => c.StartsWith("mkfs", StringComparison.Ordinal));
@@ -99,8 +100,8 @@ public sealed class FileSystemsTests : IDisposable
     public void Mount_OfDiskThatIsNotThere_SaysSo_AndFormatsNothing()
     {
         var error = Assert.Throws<VolumeException>(() => _fileSystems.Mount("/dev/kip-none", _target, "", [], readOnly: false));
-        Assert.Contains("blkid does not know what is on /dev/kip-none", error.Message, StringComparison.Ordinal);
-        Assert.Equal(["blkid"], _commands.Select(static c => c.Split(' ')[0]));
+        Assert.Contains("/dev/kip-none cannot be read", error.Message, StringComparison.Ordinal);
+        Assert.Empty(_commands);
     }
 
     [Theory]
