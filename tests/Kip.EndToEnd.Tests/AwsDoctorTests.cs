@@ -42,35 +42,6 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
         AssertReady(await DoctorAsync(("AWS_SHARED_CREDENTIALS_FILE", file), ("AWS_PROFILE", "cells"), ("AWS_ENDPOINT_URL_STS", $"{moto.Address}")));
     }
 
-    // After aws sso login, which leaves its token in a file named by the session.
-    [MotoKipFact]
-    public async Task Doctor_SsoLogin_IsReady()
-    {
-        using var portal = new MetadataServer(static request =>
-            request.Url!.AbsolutePath == "/federation/credentials" && request.Headers["x-amz-sso_bearer_token"] == "the login's token"
-                ? """{"roleCredentials":{"accessKeyId":"AKIATEST","secretAccessKey":"secret","sessionToken":"session","expiration":4070908800000}}"""
-                : null);
-        var cache = Path.Combine(Kip.Folder, ".aws", "sso", "cache");
-        Directory.CreateDirectory(cache);
-#pragma warning disable CA5350 // AWS's tools name the file so.
-        var name = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes("work")));
-#pragma warning restore CA5350
-        await File.WriteAllTextAsync(
-            Path.Combine(cache, $"{name}.json"),
-            """{"startUrl":"https://work.example.com/start","region":"us-east-1","accessToken":"the login's token","expiresAt":"2099-01-01T00:00:00Z"}""");
-        await File.WriteAllTextAsync(Path.Combine(Kip.Folder, ".aws", "config"), """
-            [sso-session work]
-            sso_start_url = https://work.example.com/start
-            sso_region = us-east-1
-            [profile cells]
-            sso_session = work
-            sso_account_id = 123456789012
-            sso_role_name = kip
-            """);
-
-        AssertReady(await DoctorAsync(("AWS_PROFILE", "cells"), ("AWS_ENDPOINT_URL_SSO", portal.Address)));
-    }
-
     // What EKS gives a pod whose service account has a role (IRSA).
     [MotoKipFact]
     public async Task Doctor_WebIdentity_IsReady()
@@ -88,7 +59,7 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
         var doctor = await DoctorAsync(("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/kip"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/no/such/token"));
 
         Assert.Equal(1, doctor.ExitCode);
-        Assert.Matches(@"(?m)^MISSING  credentials  .*no credentials can be had by AWS_WEB_IDENTITY_TOKEN_FILE: .*/no/such/token", doctor.Output);
+        Assert.Matches(@"(?m)^MISSING  credentials  .*no credentials can be had by AWS_WEB_IDENTITY_TOKEN_FILE: ", doctor.Output);
     }
 
     // What EKS Pod Identity gives a pod.
