@@ -23,7 +23,7 @@ public sealed class AwsInterruptionsTests(MotoServer server) : IDisposable
     public async Task Watch_NoticesAndWhatIsNone_AreToldOrRemoved_ThoseOfOthersStay()
     {
         var queue = await MakeQueueAsync();
-        var now = DateTimeOffset.UtcNow;
+        var now = TimeProvider.System.GetUtcNow();
         var at = now.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture);
         await SendAsync(queue, Event("EC2 Spot Instance Interruption Warning", at, "i-1", ", \"instance-action\": \"terminate\""));
         await SendAsync(queue, Event("EC2 Instance Rebalance Recommendation", at, "i-1"));
@@ -44,7 +44,7 @@ public sealed class AwsInterruptionsTests(MotoServer server) : IDisposable
             enough.Token);
         while (await CountAsync(queue) > 1)
         {
-            await Task.Delay(20, _limit.Token); // another process's work
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, _limit.Token); // another process's work
         }
 
         await enough.CancelAsync();
@@ -80,12 +80,12 @@ public sealed class AwsInterruptionsTests(MotoServer server) : IDisposable
         NullLogger<AwsDriver>.Instance);
 
     private static string Event(string type, string time, string instance, string more = "") =>
-        $$"""{"version": "0", "id": "1", "detail-type": "{{type}}", "source": "aws.ec2", "account": "123456789012", "time": "{{time}}", "region": "us-east-1", "resources": [], "detail": {"instance-id": "{{instance}}"{{more}}}}""";
+        $$$"""{"version": "0", "id": "1", "detail-type": "{{{type}}}", "source": "aws.ec2", "account": "123456789012", "time": "{{{time}}}", "region": "us-east-1", "resources": [], "detail": {"instance-id": "{{{instance}}}"{{{more}}} } }""";
 
     private async Task<Uri> MakeQueueAsync() =>
         new((await CallAsync("CreateQueue", new() { ["QueueName"] = $"q-{Guid.NewGuid():N}" })).RootElement.GetProperty("QueueUrl").GetString()!);
 
-    private Task SendAsync(Uri queue, string body) => CallAsync("SendMessage", new() { ["QueueUrl"] = queue.AbsoluteUri, ["MessageBody"] = body });
+    private Task<JsonDocument> SendAsync(Uri queue, string body) => CallAsync("SendMessage", new() { ["QueueUrl"] = queue.AbsoluteUri, ["MessageBody"] = body });
 
     /// <summary>Messages that are in the queue, read and hidden ones too.</summary>
     private async Task<int> CountAsync(Uri queue)

@@ -65,7 +65,7 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
         Assert.Equal("AWS", login!.Username);
         Assert.NotEmpty(login.Password);
         // moto says that it ended in 2015.
-        Assert.InRange(login.ExpiresAt - DateTimeOffset.UtcNow, TimeSpan.FromHours(11), TimeSpan.FromHours(12));
+        Assert.InRange(login.ExpiresAt - TimeProvider.System.GetUtcNow(), TimeSpan.FromHours(11), TimeSpan.FromHours(12));
     }
 
     [MotoTheory]

@@ -84,35 +84,42 @@ internal sealed partial class PodWorker
             return false;
         }
 
-        var (source, claims) = (pod.Pod, pod.Request.PersistentVolumes);
-        if (claims.Count == 0)
+        IReadOnlyList<string> disks = [];
+        try
         {
-            TearDown();
+            disks = _volumes.TearDown(pod.Pod, pod.Request.PersistentVolumes);
+        }
+        catch (IOException e)
+        {
+            // The cell ends with the pod, and its mounts with the cell.
+            Trouble(e, "unmount the volumes");
+        }
+
+        if (disks.Count == 0)
+        {
             return false;
         }
 
         // What is not on a disk yet is written now, which may take its time.
         pod.Volumes.Busy = true;
         Begin(
-            _ =>
+            async token =>
             {
-                TearDown();
-                return Task.FromResult(source);
+                foreach (var disk in disks)
+                {
+                    try
+                    {
+                        await _volumes.UnmountDiskAsync(disk, token);
+                    }
+                    catch (IOException e)
+                    {
+                        Trouble(e, "unmount a disk");
+                    }
+                }
+
+                return disks;
             },
             (_, _) => (pod.Volumes.Busy, pod.Volumes.Released) = (false, true));
         return true;
-
-        void TearDown()
-        {
-            try
-            {
-                _volumes.TearDown(source, claims);
-            }
-            catch (IOException e)
-            {
-                // The cell ends with the pod, and its mounts with the cell.
-                Trouble(e, "unmount the volumes");
-            }
-        }
     }
 }

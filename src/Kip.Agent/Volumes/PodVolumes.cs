@@ -104,31 +104,31 @@ internal sealed class PodVolumes(Cell cell, TimeProvider time, PersistentVolumes
     }
 
     /// <summary>
-    /// Unmounts everything, secrets with it, and disks so that they are clean. What lies on the cell's own disk goes with the cell, which
+    /// Unmounts everything but the disks that claims are bound to, secrets with it. What lies on the cell's own disk goes with the cell, which
     /// runs no other pod.
     /// </summary>
     /// <param name="pod">The pod.</param>
     /// <param name="claims">What claims are bound to.</param>
+    /// <returns>The disks that are still mounted, for <see cref="PersistentVolumes.UnmountAsync"/>.</returns>
     /// <exception cref="IOException">Something stays mounted.</exception>
-    public void TearDown(Pod pod, IReadOnlyList<PersistentVolumeMount> claims)
+    public IReadOnlyList<string> TearDown(Pod pod, IReadOnlyList<PersistentVolumeMount> claims)
     {
         var disks = (pod.Spec.Volumes ?? []).Where(volume => claims.Any(claim => claim.Name == volume.Name && claim.Device is not null))
             .Select(volume => DirectoryOf(pod, volume)).ToHashSet(StringComparer.Ordinal);
         lock (_lock)
         {
-            foreach (var mounted in Enumerable.Reverse(MountTable.Below(Root(pod))))
+            var mounted = Enumerable.Reverse(MountTable.Below(Root(pod))).ToList();
+            foreach (var other in mounted.Where(directory => !disks.Contains(directory)))
             {
-                if (disks.Contains(mounted))
-                {
-                    persistent.Unmount(mounted);
-                }
-                else
-                {
-                    LinuxCalls.Unmount(mounted);
-                }
+                LinuxCalls.Unmount(other);
             }
+
+            return [.. mounted.Where(disks.Contains)];
         }
     }
+
+    /// <inheritdoc cref="PersistentVolumes.UnmountAsync"/>
+    public Task UnmountDiskAsync(string directory, CancellationToken cancellationToken) => persistent.UnmountAsync(directory, cancellationToken);
 
     /// <summary>Where a volume that is no <c>hostPath</c> lies.</summary>
     public string DirectoryOf(Pod pod, Volume volume) => Path.Combine(Root(pod), "volumes", volume.Name);

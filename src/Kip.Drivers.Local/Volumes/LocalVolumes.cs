@@ -131,7 +131,7 @@ internal sealed class LocalVolumes(InstanceStore store, TimeProvider timeProvide
     private static string NoteOf(InstanceDirectory cell, string path) =>
         Path.Combine(cell.VolumesDirectory, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(path)))[..32]);
 
-    private static IEnumerable<string> Notes(InstanceDirectory cell)
+    private static string[] Notes(InstanceDirectory cell)
     {
         try
         {

@@ -151,7 +151,7 @@ internal static class VolumeChecks
     private static Task<AttachedDevice> AttachAsync(CheckContext context, ICellDriver driver, string instance, AttachableVolume volume, string rule = Rules.Attach) =>
         context.CallAsync($"AttachAsync({instance}, {volume.Id})", rule, token => Attacher(driver).AttachAsync(instance, volume, readOnly: false, token));
 
-    private static Task DetachAsync(CheckContext context, ICellDriver driver, string instance, AttachableVolume volume, string rule = Rules.Detach) => context.CallAsync(
+    private static Task<bool> DetachAsync(CheckContext context, ICellDriver driver, string instance, AttachableVolume volume, string rule = Rules.Detach) => context.CallAsync(
         $"DetachAsync({instance}, {volume.Id})",
         rule,
         async token =>

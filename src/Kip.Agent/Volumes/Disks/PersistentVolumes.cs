@@ -60,7 +60,7 @@ internal sealed class PersistentVolumes(BlockDevices devices, FileSystems fileSy
     /// Unmounts a disk, so that all that was written is on it and the next cell finds it clean. Waits for processes that are ending.
     /// </summary>
     /// <exception cref="IOException">It stayed in use. What was written is on the disk all the same, and the mount goes with its last user.</exception>
-    public void Unmount(string directory)
+    public async Task UnmountAsync(string directory, CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
         while (!LinuxCalls.TryUnmount(directory))
@@ -72,7 +72,7 @@ internal sealed class PersistentVolumes(BlockDevices devices, FileSystems fileSy
                 throw new IOException($"{directory} was still in use {_unmountPatience.TotalSeconds:0} s after the last container had ended");
             }
 
-            Thread.Sleep(_unmountPause);
+            await Task.Delay(_unmountPause, time, cancellationToken).ConfigureAwait(false);
         }
     }
 

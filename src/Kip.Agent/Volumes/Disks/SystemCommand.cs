@@ -22,6 +22,8 @@ internal delegate CommandResult RunCommand(string program, params IReadOnlyList<
 /// <summary>The programs for disks: blkid, fsck, mkfs, mount.</summary>
 internal static class SystemCommand
 {
+    private static readonly string[] _directories = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
     // A check of a large file system takes minutes.
     private static readonly TimeSpan _limit = TimeSpan.FromMinutes(30);
 
@@ -52,5 +54,5 @@ internal static class SystemCommand
     }
 
     private static string Find(string program) =>
-        new[] { "/usr/sbin", "/sbin", "/usr/bin", "/bin" }.Select(directory => Path.Combine(directory, program)).FirstOrDefault(File.Exists) ?? program;
+        _directories.Select(directory => Path.Combine(directory, program)).FirstOrDefault(File.Exists) ?? program;
 }
