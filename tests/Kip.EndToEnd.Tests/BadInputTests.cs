@@ -75,11 +75,11 @@ public sealed class BadInputTests : KipStory
     {
         var run = await Kip.RunPodAsync(Shell(
             "echo ran",
-            "volumes: [{name: data, nfs: {server: files, path: /}}]",
+            "volumes: [{name: data, csi: {driver: files}}]",
             "lifecycle: {stopSignal: SIGNONE}"));
 
         Assert.Equal((125, ""), (run.ExitCode, run.Output));
-        Assert.Contains("spec.volumes[0].nfs", run.Errors, StringComparison.Ordinal);
+        Assert.Contains("spec.volumes[0].csi", run.Errors, StringComparison.Ordinal);
         Assert.Contains("spec.containers[0].lifecycle.stopSignal", run.Errors, StringComparison.Ordinal);
     }
 

@@ -35,6 +35,7 @@ public sealed class VolumeTests(SharedControlPlane cluster) : NodeStory(cluster)
     }
 
     [ControlPlaneFact]
+    [PodField("spec.volumes[].persistentVolumeClaim")]
     public async Task Claim_OfAFilesystem_OutlivesThePodAndItsCell()
     {
         MakeImage();
@@ -93,6 +94,7 @@ public sealed class VolumeTests(SharedControlPlane cluster) : NodeStory(cluster)
     }
 
     [ControlPlaneFact]
+    [PodField("spec.volumes[].ephemeral")]
     public async Task Ephemeral_GetsTheClaimThatTheClusterMakesForIt()
     {
         MakeImage();

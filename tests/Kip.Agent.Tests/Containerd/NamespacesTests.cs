@@ -26,6 +26,7 @@ public sealed class NamespacesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.hostnameOverride")]
     public async Task Pod_WithSettingsOfItsOwn_HasThem()
     {
         await using var world = await CellWorld.StartAsync();

@@ -35,6 +35,11 @@ public sealed class ResourcesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].resizePolicy")]
+    [PodField("status.containerStatuses[].allocatedResources")]
+    [PodField("status.containerStatuses[].resources")]
+    [PodField("status.conditions[].observedGeneration")]
+    [PodField("status.observedGeneration")]
     public async Task Resize_OfARunningPod_IsCarriedOutInPlaceOrSaidToBeImpossible()
     {
         await using var world = await CellWorld.StartAsync();
@@ -79,6 +84,7 @@ public sealed class ResourcesTests
             ("Infeasible", $"Node didn't have enough capacity: cpu, requested: 1000100, capacity: {Environment.ProcessorCount}000", 2L),
             (Condition(tooLarge, "PodResizePending")!.Reason, Condition(tooLarge, "PodResizePending")!.Message, Condition(tooLarge, "PodResizePending")!.ObservedGeneration));
         Assert.Null(Condition(tooLarge, "PodResizeInProgress"));
+        Assert.Equal(2, tooLarge.ObservedGeneration);
         await world.KillAgentAsync();
         await world.StartAgentAsync();
         using var again = world.Connect();
@@ -99,6 +105,7 @@ public sealed class ResourcesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].resources.limits[hugepages-2Mi]")]
     public async Task HugePages_OfAPod_AreThereForItAndGivenBack()
     {
         await using var world = await CellWorld.StartAsync();

@@ -9,6 +9,8 @@ public sealed class RestartTests
     private const string FailOnce = "[ -e /shared/$0 ] && exit 0; echo > /shared/$0; exit 42";
 
     [ContainerdFact]
+    [PodField("spec.containers[].restartPolicy")]
+    [PodField("spec.containers[].restartPolicyRules")]
     public async Task Containers_WithPoliciesOfTheirOwn_AreStartedAgainByThem()
     {
         await using var world = await CellWorld.StartAsync();
@@ -32,6 +34,8 @@ public sealed class RestartTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].lifecycle.stopSignal")]
+    [PodField("status.containerStatuses[].stopSignal")]
     public async Task StopSignal_OfAContainer_IsSentInPlaceOfSigterm()
     {
         await using var world = await CellWorld.StartAsync();

@@ -8,6 +8,7 @@ namespace Kip.Agent.Tests.Containerd;
 public sealed class RuntimeHandlerTests
 {
     [ContainerdFact]
+    [PodField("spec.containers[].resources.limits[nvidia.com/gpu]")]
     public async Task Gpus_OfContainers_AreTheirsByNvidiasRuntime()
     {
         await using var world = await CellWorld.StartAsync();
@@ -27,6 +28,7 @@ public sealed class RuntimeHandlerTests
     }
 
     [ContainerdFact]
+    [PodField("spec.runtimeClassName")]
     public async Task RuntimeClass_WithAHandler_RunsThePodWithThat()
     {
         await using var world = await CellWorld.StartAsync();

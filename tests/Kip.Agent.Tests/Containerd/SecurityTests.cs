@@ -9,6 +9,8 @@ public sealed class SecurityTests
     private const string Rights = "grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/self/status";
 
     [ContainerdFact]
+    [PodField("spec.containers[].securityContext.seccompProfile.localhostProfile")]
+    [PodField("spec.containers[].securityContext.procMount")]
     public async Task SecurityContext_OfEachContainer_IsWhatItsProcessesHave()
     {
         await using var world = await CellWorld.StartAsync();

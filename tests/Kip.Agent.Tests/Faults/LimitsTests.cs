@@ -85,11 +85,11 @@ public sealed class LimitsTests
         using var client = world.Connect();
         await world.ShellAsync(
             $"state={world.Directory}/state; cp -a $state $state.before && mount -t tmpfs -o size=512k,nr_inodes=100 tmpfs $state && cp -a $state.before/. $state");
-        await client.Apply(world.Request(CellWorld.Pod("echo up; until [ -e /tmp/go ]; do sleep 0.05; done; exit 3")));
+        await client.Apply(world.Request(CellWorld.Pod("echo up; until [ -e /go ]; do sleep 0.05; done; exit 3")));
         var running = await world.WaitForAsync(client, "the pod to run", static status => status.ContainerStatuses is [{ Ready: true }]);
         await world.ShellAsync(fill);
 
-        await world.ShellAsync($"ctr -a {world.Directory}/containerd.sock -n k8s.io task exec --exec-id go {running.ContainerStatuses![0].ContainerID!["containerd://".Length..]} touch /tmp/go </dev/null");
+        await world.ShellAsync($"ctr -a {world.Directory}/containerd.sock -n k8s.io task exec --exec-id go {running.ContainerStatuses![0].ContainerID!["containerd://".Length..]} touch /go </dev/null");
         var ended = await EndAsync(world, client);
         Assert.Equal(("Failed", 3), (ended.Phase, ended.ContainerStatuses![0].State!.Terminated!.ExitCode));
 

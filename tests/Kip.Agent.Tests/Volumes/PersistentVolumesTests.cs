@@ -9,6 +9,7 @@ namespace Kip.Agent.Tests.Volumes;
 public sealed class PersistentVolumesTests
 {
     [ContainerdFact]
+    [PodField("spec.volumes[].persistentVolumeClaim")]
     public async Task Disk_IsMountedForThePodsGroup_SurvivesTheAgent_AndIsCleanAfterwards()
     {
         using var disk = new LoopDisk();
@@ -37,6 +38,7 @@ public sealed class PersistentVolumesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.containers[].volumeDevices")]
     public async Task Disk_AsDevice_IsTheContainers()
     {
         using var disk = new LoopDisk();

@@ -6,6 +6,8 @@ namespace Kip.Agent.Tests.Volumes;
 public sealed class ReadOnlyTreesTests
 {
     [ContainerdFact]
+    [PodField("spec.containers[].volumeMounts[].recursiveReadOnly")]
+    [PodField("status.containerStatuses[].volumeMounts")]
     public async Task Mount_WithMountsBelowIt_IsReadOnlyThroughout()
     {
         await using var world = await CellWorld.StartAsync();

@@ -131,7 +131,7 @@ public sealed class AwsPricesTests : IDisposable
     {
         var answer = JsonSerializer.Deserialize(ServiceModel.Read("pricing-2017-10-15").MakeJsonAnswer("GetProducts"), PricingJsonContext.Default.GetProductsResponse)!;
 
-        Assert.Equal(("text of String", "text of String", 2), (answer.FormatVersion, answer.NextToken, answer.PriceList!.Count));
+        Assert.Equal(("text of FormatVersion", "text of String", 2), (answer.FormatVersion, answer.NextToken, answer.PriceList!.Count));
     }
 
     // As AWS's documentation of the price list shows an item, with what else there is in one.

@@ -4,6 +4,7 @@ namespace Kip.Agent.Volumes.Disks;
 internal sealed class FileSystems(RunCommand run)
 {
     private const string Default = "ext4";
+    private const string Unknown = "unknown data";
     private const int NothingFound = 2; // blkid
     private const int Uncorrected = 4; // fsck, one bit of several; all others do not keep a volume from being mounted
 
@@ -34,7 +35,7 @@ internal sealed class FileSystems(RunCommand run)
             Check(device);
         }
 
-        var type = fsType.Length > 0 ? fsType : found ?? Default;
+        var type = fsType.Length > 0 ? fsType : found?.StartsWith(Unknown, StringComparison.Ordinal) == false ? found : Default;
         var result = run("mount", "-t", type, "-o", string.Join(',', [readOnly ? "ro" : "rw", .. options]), device, target);
         if (result.ExitCode != 0)
         {
@@ -85,7 +86,7 @@ internal sealed class FileSystems(RunCommand run)
 
         var found = result.Output.Split('\n').Select(static line => line.Split('=', 2)).Where(static pair => pair.Length == 2).ToDictionary(static pair => pair[0], static pair => pair[1].Trim());
         return found.TryGetValue("TYPE", out var type) ? type
-            : found.TryGetValue("PTTYPE", out var table) ? $"unknown data, probably partitions ({table})"
+            : found.TryGetValue("PTTYPE", out var table) ? $"{Unknown}, probably partitions ({table})"
             : null;
     }
 

@@ -99,8 +99,8 @@ internal sealed class PersistentVolumes(BlockDevices devices, FileSystems fileSy
         else
         {
             var device = devices.Find(mount.Device);
-            File.Delete(done);
             Directory.CreateDirectory(directory, OwnerOnly);
+            File.Delete(done);
             fileSystems.Mount(device, directory, mount.FsType, mount.MountOptions, mount.ReadOnly);
         }
 
