@@ -132,6 +132,9 @@ internal static partial class AwsErrors
             AmazonServiceException service => Explain(service, permission),
             AmazonClientException when IsWithoutCredentials(exception) =>
                 (DriverErrorKind.Unauthorized, ExplainMissingCredentials(exception.Message)),
+            // Of all that is done here only credentials are read from files: a web identity's token.
+            _ when exception.GetBaseException() is FileNotFoundException or DirectoryNotFoundException =>
+                (DriverErrorKind.Unauthorized, ExplainMissingCredentials(exception.GetBaseException().Message)),
             XmlException or JsonException => (DriverErrorKind.Transient, $"the answer cannot be read: {exception.Message}"),
             OperationCanceledException or TimeoutException => (DriverErrorKind.Transient, "there was no answer in time"),
             HttpRequestException http => (DriverErrorKind.Transient, Explain(http)),

@@ -80,7 +80,7 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
         {
             ("PUT", "/latest/api/token") => "the session's token",
             ("GET", _) when request.Headers["X-aws-ec2-metadata-token"] != "the session's token" => null,
-            ("GET", "/latest/meta-data/iam/security-credentials/") => "kip",
+            ("GET", "/latest/meta-data/iam/security-credentials") => "kip",
             ("GET", "/latest/meta-data/iam/security-credentials/kip") => Keys,
             _ => null,
         });

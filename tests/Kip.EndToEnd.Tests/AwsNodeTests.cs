@@ -43,7 +43,7 @@ public sealed class AwsNodeTests(SharedControlPlane cluster, MotoServer moto) : 
                 - {name: main, image: "busybox:1.35", command: [sh, -c, "echo started; exec sleep 1000"]}
             """);
 
-        await KubectlAsync("wait", "pod/web", "--for=condition=Ready", "--timeout=80s");
+        await KubectlAsync("wait", "pod/web", "--for=condition=Ready", "--timeout=240s");
 
         Assert.Equal("running", Assert.Single(await _machines!.InstancesAsync()).Value);
         await Wait.UntilAsync("the log", async () => (await KubectlAsync("logs", "web")).Contains("started", StringComparison.Ordinal));
