@@ -89,7 +89,7 @@ public sealed class LimitsTests
         var running = await world.WaitForAsync(client, "the pod to run", static status => status.ContainerStatuses is [{ Ready: true }]);
         await world.ShellAsync(fill);
 
-        await world.ShellAsync($"ctr -a {world.Directory}/containerd.sock -n k8s.io task exec --exec-id go {running.ContainerStatuses![0].ContainerID!["containerd://".Length..]} touch /go </dev/null");
+        await world.ShellAsync($"ctr -a {world.Directory}/containerd.sock -n k8s.io task exec --exec-id go {running.ContainerStatuses![0].ContainerID!["containerd://".Length..]} busybox touch /go </dev/null");
         var ended = await EndAsync(world, client);
         Assert.Equal(("Failed", 3), (ended.Phase, ended.ContainerStatuses![0].State!.Terminated!.ExitCode));
 
