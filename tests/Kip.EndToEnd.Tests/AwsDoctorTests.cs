@@ -74,21 +74,6 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
     }
 
     [MotoKipFact]
-    public async Task Doctor_InstanceMetadata_IsReadByVersion2()
-    {
-        using var metadata = new MetadataServer(static request => (request.HttpMethod, request.Url!.AbsolutePath) switch
-        {
-            ("PUT", "/latest/api/token") => "the session's token",
-            ("GET", _) when request.Headers["X-aws-ec2-metadata-token"] != "the session's token" => null,
-            ("GET", "/latest/meta-data/iam/security-credentials") => "kip",
-            ("GET", "/latest/meta-data/iam/security-credentials/kip") => Keys,
-            _ => null,
-        });
-
-        AssertReady(await DoctorAsync(("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.Address), ("AWS_EC2_METADATA_DISABLED", "false")));
-    }
-
-    [MotoKipFact]
     public async Task Doctor_NoCredentials_SaysWhereTheyComeFrom()
     {
         var doctor = await DoctorAsync();
