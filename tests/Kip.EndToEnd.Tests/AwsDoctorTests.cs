@@ -10,6 +10,7 @@ namespace Kip.EndToEnd.Tests;
 /// <c>kip doctor --cloud aws</c> as it is published, with each source of credentials that AWS's own tools take: what trimming has cut away would
 /// be missing here.
 /// </summary>
+[Collection("AWS")] // one after the other: moto takes seconds of processor time for a catalog
 public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<MotoServer>
 {
     [MotoKipFact]

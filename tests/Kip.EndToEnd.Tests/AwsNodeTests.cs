@@ -4,6 +4,7 @@ using Kip.Tests.Support;
 namespace Kip.EndToEnd.Tests;
 
 /// <summary>A cluster with a virtual node whose cells are on AWS: real API server, real kubectl, moto's instances with real agents.</summary>
+[Collection("AWS")] // one after the other: moto takes seconds of processor time for a catalog
 public sealed class AwsNodeTests(SharedControlPlane cluster, MotoServer moto) : NodeStory(cluster), IClassFixture<SharedControlPlane>, IClassFixture<MotoServer>
 {
     private MotoMachines? _machines;

@@ -6,6 +6,7 @@ namespace Kip.EndToEnd.Tests;
 /// <summary>
 /// <c>kip run --cloud aws</c>, whole: the launch goes to moto, whose instance boots a machine from its user data, and the pod runs there.
 /// </summary>
+[Collection("AWS")] // one after the other: moto takes seconds of processor time for a catalog
 public sealed class AwsRunTests(MotoServer moto) : KipStory, IClassFixture<MotoServer>
 {
     private MotoMachines? _machines;

@@ -6,7 +6,7 @@ namespace Kip.EndToEnd.Tests.Support;
 internal static class Wait
 {
     /// <summary>Far longer than anything takes, also on a busy machine: only a hang gets this far.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
     public static async Task UntilAsync(string what, Func<Task<bool>> condition, Func<string>? state = null)
     {
