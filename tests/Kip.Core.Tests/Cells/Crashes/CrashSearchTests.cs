@@ -60,41 +60,6 @@ public class CrashSearchTests(ITestOutputHelper output)
         Assert.InRange(points.Count, 1000, int.MaxValue);
     }
 
-    /// <summary>
-    /// The same at points that nobody has listed: whenever code of the controller goes on after an await. There are too many to take all; each run
-    /// takes others, spread over the whole story.
-    /// </summary>
-    [Fact]
-    public async Task Controller_KilledWhereverItGoesOn_LosesNothing_DoublesNothing_LeavesNothing()
-    {
-        const int OfEachStory = 85;
-        var seed = Random.Shared.Next();
-        output.WriteLine($"seed {seed}");
-        var points = new ConcurrentDictionary<string, byte>();
-        var begin = TimeProvider.System.GetTimestamp();
-        await Parallel.ForEachAsync(Stories.Index(), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (told, _) =>
-        {
-            var (index, story) = told;
-            var all = new AwaitPoints(0);
-            Assert.Null(await RunAndDieAsync(story, null, default, all));
-            output.WriteLine($"{story.Name}: goes on at {all.Count} points");
-            var random = new Random(seed + index);
-            var step = Math.Max(1.0, (double)all.Count / OfEachStory);
-            for (var begins = 0.0; begins < all.Count; begins += step)
-            {
-                var point = 1 + (int)(begins + (random.NextDouble() * step));
-                if (await RunAndDieAsync(story, null, default, new AwaitPoints(point)) is { } died)
-                {
-                    points.TryAdd($"{story.Name}: {died}", 0);
-                }
-            }
-        });
-
-        Tell(points.Keys);
-        output.WriteLine($"{TimeProvider.System.GetElapsedTime(begin).TotalSeconds:0} s");
-        Assert.InRange(points.Count, 1000, int.MaxValue);
-    }
-
     private void Tell(ICollection<string> points)
     {
         foreach (var byStory in points.GroupBy(static p => p[..p.IndexOf(':', StringComparison.Ordinal)]))
@@ -106,7 +71,7 @@ public class CrashSearchTests(ITestOutputHelper output)
     }
 
     /// <summary>Where the controller was killed; null when it lived to the end of the story.</summary>
-    private static async Task<string?> RunAndDieAsync(Story story, int? call, Death death, AwaitPoints? awaits = null)
+    private static async Task<string?> RunAndDieAsync(Story story, int call, Death death)
     {
         await using var bench = await Bench.CreateAsync(story.Cloud());
         if (story.SoldOut)
@@ -117,26 +82,22 @@ public class CrashSearchTests(ITestOutputHelper output)
         var volume = story.Volume is { } id ? bench.Cloud.AddVolume("sim-1a", id) : null;
         using var process = new MortalProcess(call, death, bench.Clock);
         var owner = new Owner(story, bench, volume);
-        var what = awaits is null ? $"{story.Name}, killed at call {call}, {death}" : $"{story.Name}, killed where it goes on for the {awaits.Fatal}. time";
-        awaits ??= new AwaitPoints(0);
+        var what = $"{story.Name}, killed at call {call}, {death}";
         try
         {
             await bench.RunAsync(async () =>
             {
-                var (first, told) = await awaits.RunAsync(process, async () =>
+                var first = await bench.StartAsync(
+                    driver: d => new MortalDriver(d, process),
+                    store: s => new MortalStore(s, process),
+                    agents: a => new MortalConnector(a, process),
+                    options: o => owner.Options(o, story.Standby));
+                for (var i = 0; i < 10 && story.KnowsBoots; i++)
                 {
-                    var manager = await bench.StartAsync(
-                        driver: d => new MortalDriver(d, process),
-                        store: s => new MortalStore(s, process),
-                        agents: a => new MortalConnector(a, process),
-                        options: o => owner.Options(o, story.Standby));
-                    for (var i = 0; i < 10 && story.KnowsBoots; i++)
-                    {
-                        manager.Boots.Add("sim.nano", TimeSpan.FromSeconds(2));
-                    }
+                    first.Boots.Add("sim.nano", TimeSpan.FromSeconds(2));
+                }
 
-                    return (manager, owner.TellAsync(manager, process.Token));
-                });
+                var told = owner.TellAsync(first, process.Token);
                 await Task.WhenAny(process.Died, told);
                 var disposing = first.DisposeAsync();
                 process.Bury();

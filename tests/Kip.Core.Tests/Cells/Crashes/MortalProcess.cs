@@ -20,11 +20,11 @@ internal enum Death
     BeforeItsEffect,
 }
 
-/// <summary>A process that dies at its n-th call, or when it is killed: nothing that it does after it has any effect, and no call returns to it.</summary>
-/// <param name="number">At which call, from 0; null for none.</param>
+/// <summary>A process that dies at its n-th call: nothing that it does after it has any effect, and no call returns to it.</summary>
+/// <param name="number">At which call, from 0.</param>
 /// <param name="death">How.</param>
 /// <param name="clock">Of the calls that are on their way.</param>
-internal sealed class MortalProcess(int? number, Death death, TimeProvider clock) : IDisposable
+internal sealed class MortalProcess(int number, Death death, TimeProvider clock) : IDisposable
 {
     private static readonly TimeSpan OnItsWay = TimeSpan.FromSeconds(3);
 
@@ -33,11 +33,10 @@ internal sealed class MortalProcess(int? number, Death death, TimeProvider clock
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentDictionary<string, int> _made = new();
     private int _calls;
-    private volatile bool _isKilled;
 
     public Task Died => _died.Task;
 
-    public bool IsDead => _isKilled || Volatile.Read(ref _calls) > number;
+    public bool IsDead => Volatile.Read(ref _calls) > number;
 
     public CancellationToken Token => _end.Token;
 
@@ -51,15 +50,6 @@ internal sealed class MortalProcess(int? number, Death death, TimeProvider clock
     {
         Bury();
         _end.Dispose();
-    }
-
-    /// <summary>Dies now. What it has sent takes effect; it does not hear of it.</summary>
-    /// <param name="point">Where it was.</param>
-    public void Kill(string point)
-    {
-        Point = point;
-        _isKilled = true;
-        _died.TrySetResult();
     }
 
     public void Bury()
@@ -84,7 +74,7 @@ internal sealed class MortalProcess(int? number, Death death, TimeProvider clock
             }
         }
 
-        if (_isKilled || mine > number || (mine == number && death != Death.AfterItsEffect))
+        if (mine > number || (mine == number && death != Death.AfterItsEffect))
         {
             await DieAsync();
         }
