@@ -27,15 +27,21 @@ need_packages() {
 # What a local cell needs; the last two are for the sample images.
 CELL_PACKAGES=(containerd runc containernetworking-plugins iproute2 nftables util-linux e2fsprogs busybox-static catatonit)
 
-# build_kip : publishes host and agent and makes the sample images, when a source is newer than what there is.
+# What links the two programs, which are compiled to machine code; another linker that is there will do.
+BUILD_PACKAGES=(gcc libc6-dev)
+
+# build_kip : publishes host and agent when a source is newer than what there is.
 build_kip() {
     local out="$ROOT/artifacts/kip"
     mkdir -p "$ROOT/artifacts"
     exec 9>"$ROOT/artifacts/build.lock"
     flock 9
     if [ ! -f "$out/built" ] || [ -n "$(find "$ROOT/src" "$ROOT/samples/images" "$ROOT"/Directory.*.props -type f -newer "$out/built" -print -quit)" ]; then
+        if ! command -v clang >/dev/null; then need_packages "${BUILD_PACKAGES[@]}" || return 1; fi
         say "building (once)"
         local log; log=$(mktemp)
+        # Of before the build: what is changed meanwhile is built next time.
+        touch "$out.begun"
         if ! { dotnet publish "$ROOT/src/Kip.Agent" -c Release -o "$out/agent" --nologo -v q \
             && dotnet publish "$ROOT/src/Kip.Host" -c Release -o "$out" --nologo -v q; } >"$log" 2>&1; then
             cat "$log" >&2
@@ -45,7 +51,7 @@ build_kip() {
             return 1
         fi
         rm -f "$log"
-        touch "$out/built"
+        mv "$out.begun" "$out/built"
     fi
     exec 9>&-
 }

@@ -50,6 +50,9 @@ internal sealed partial class PodWorker
     private static readonly TimeSpan RelistInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan MaximumRuntimeDelay = TimeSpan.FromSeconds(2);
 
+    /// <summary>So long it may boot beside the agent before its silence is told as a trouble.</summary>
+    private static readonly TimeSpan RuntimeBoot = TimeSpan.FromSeconds(10);
+
     private const int MostExited = 32;
 
     /// <summary>containerd's CRI handles an exit in parallel with announcing it: how long to wait between looks until it shows.</summary>
@@ -76,6 +79,9 @@ internal sealed partial class PodWorker
     private DateTimeOffset _wake;
     private string? _runtimeTrouble;
     private TimeSpan _runtimeDelay;
+    private DateTimeOffset _runtimeAwaySince;
+    private bool _runtimeHasAnswered;
+    private bool _runtimeTroubleTold;
     private readonly HashSet<string> _exited = [];
     private int _settleStep;
 
@@ -294,6 +300,13 @@ internal sealed partial class PodWorker
         if (_runtimeTrouble is null)
         {
             _runtimeDelay = TimeSpan.FromMilliseconds(25);
+            _runtimeAwaySince = _time.GetUtcNow();
+            _runtimeTroubleTold = false;
+        }
+
+        if (!_runtimeTroubleTold && (_runtimeHasAnswered || _time.GetUtcNow() - _runtimeAwaySince >= RuntimeBoot))
+        {
+            _runtimeTroubleTold = true;
             _parts.Board.Event("Warning", "RuntimeNotAnswering", message);
             RuntimeAway(error);
         }
@@ -307,10 +320,14 @@ internal sealed partial class PodWorker
 
     private void RuntimeAnswered()
     {
+        _runtimeHasAnswered = true;
         if (_runtimeTrouble is not null)
         {
             _runtimeTrouble = null;
-            RuntimeBack();
+            if (_runtimeTroubleTold)
+            {
+                RuntimeBack();
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http;
+using System.Net.Sockets;
 
 namespace Kip.Grpc.Client;
 
@@ -30,6 +31,11 @@ internal static class HttpFailures
             {
                 return new RpcException(FromHttp2Error(protocol.ErrorCode), $"{address} broke off the call: {protocol.Message}", inner: e);
             }
+        }
+
+        if (e.GetBaseException() is SocketException { SocketErrorCode: SocketError.AddressNotAvailable } && address.StartsWith("unix:", StringComparison.Ordinal))
+        {
+            reason = "there is no such socket"; // what the runtime makes of ENOENT: "Cannot assign requested address"
         }
 
         return new RpcException(StatusCode.Unavailable, $"{address} is unavailable: {reason}", inner: e);

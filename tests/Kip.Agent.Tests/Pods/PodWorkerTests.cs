@@ -369,6 +369,27 @@ public sealed class PodWorkerTests
         Assert.Single(harness.Events, each => each.Reason == "RuntimeNotAnswering");
     }
 
+    [Theory]
+    [InlineData(9, 0)]
+    [InlineData(13, 1)] // it is looked for every two seconds
+    public async Task Runtime_ThatBootsBesideTheAgent_IsATroubleOnlyIfItTakesLong(int seconds, int events)
+    {
+        await using var harness = new WorkerHarness();
+        harness.Runtime.Away = new RpcException(StatusCode.Unavailable, "connection refused");
+        await harness.ApplyAsync(WorkerHarness.Pod("Always", WorkerHarness.Container()));
+        await harness.UntilAsync("the message", status => status.Conditions!.Exists(each => each.Reason == "RuntimeNotAnswering"));
+        for (var second = 0; second < seconds; second++)
+        {
+            harness.Time.Advance(TimeSpan.FromSeconds(1));
+            await WorkerHarness.SettleAsync();
+        }
+
+        harness.Runtime.Away = null;
+        await harness.AdvanceUntilAsync("the container", () => harness.Runtime.IsRunning("main"));
+
+        Assert.Equal(events, harness.Events.Count(each => each.Reason == "RuntimeNotAnswering"));
+    }
+
     [Fact]
     public async Task RuntimeCame_AfterItWasAway_LooksAtOnce()
     {
