@@ -57,7 +57,7 @@ internal sealed class BenchCells : IAsyncDisposable
             if (ready.Count == 1)
             {
                 await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, CancellationToken.None);
-                var init = await File.ReadAllTextAsync(Path.Combine(_state, "local", "cells", ready[0].InstanceId!, "init"));
+                var init = await File.ReadAllTextAsync(Path.Combine(_state, "local", "cells", "bench", ready[0].InstanceId!, "init"));
                 return int.Parse(init.Split(' ')[0], CultureInfo.InvariantCulture);
             }
 
