@@ -36,7 +36,7 @@ internal sealed class BenchCells : IAsyncDisposable
             time,
             NullLogger<LocalDriver>.Instance);
         var manager = new CellManager(
-            new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells("local.medium", 1)] },
+            new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells(InstanceType, 1)] },
             driver,
             await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
             new GrpcAgentConnector(authority, time, NullLogger<GrpcAgentConnector>.Instance),
@@ -46,9 +46,12 @@ internal sealed class BenchCells : IAsyncDisposable
         return new BenchCells(state, authority, manager);
     }
 
+    /// <summary>What the cells are; a pod must ask for it, or it gets one that is cheaper, and boots first.</summary>
+    public const string InstanceType = "local.medium";
+
     /// <summary>Waits until a cell is ready, with its images, and this machine has come to rest.</summary>
-    /// <returns>The process id of its first process.</returns>
-    public async Task<int> ReadyAsync()
+    /// <returns>Its id, and the process id of its first process.</returns>
+    public async Task<(string Id, int Init)> ReadyAsync()
     {
         var begin = Stopwatch.GetTimestamp();
         while (true)
@@ -58,7 +61,7 @@ internal sealed class BenchCells : IAsyncDisposable
             {
                 await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, CancellationToken.None);
                 var init = await File.ReadAllTextAsync(Path.Combine(_state, "local", "cells", "bench", ready[0].InstanceId!, "init"));
-                return int.Parse(init.Split(' ')[0], CultureInfo.InvariantCulture);
+                return (ready[0].Id, int.Parse(init.Split(' ')[0], CultureInfo.InvariantCulture));
             }
 
             if (Stopwatch.GetElapsedTime(begin) > TimeSpan.FromMinutes(2))

@@ -51,12 +51,13 @@ internal static partial class PodBench
         var byHand = new List<double>();
         for (var round = 0; round <= rounds; round++)
         {
-            var init = await cells.ReadyAsync();
+            var (id, init) = await cells.ReadyAsync();
             var first = round % 2 == 0 ? await CtrAsync(init, round) : 0;
             var begin = Stopwatch.GetTimestamp();
             var cell = await cells.Manager.RunPodAsync(Pod($"start-{round}", "sleep 1000"), default);
             await UntilAsync(cell, static status => status.ContainerStatuses is [{ State.Running: not null }]);
             var pod = Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
+            MustBe(id, cell);
             var hand = first > 0 ? first : await CtrAsync(init, round);
             await EndAsync(cell);
             if (round > 0)
@@ -75,8 +76,8 @@ internal static partial class PodBench
 
     private static async Task<bool> ProbesAsync(BenchCells cells, string handler, string name)
     {
-        var init = await cells.ReadyAsync();
-        var yaml = new StringBuilder($"apiVersion: v1\nkind: Pod\nmetadata: {{name: probes, namespace: default, uid: {Guid.NewGuid()}}}\nspec:\n  containers:\n");
+        var (id, init) = await cells.ReadyAsync();
+        var yaml = new StringBuilder($"apiVersion: v1\nkind: Pod\nmetadata: {{name: probes, namespace: default, uid: {Guid.NewGuid()}, annotations: {{pod.elotl.co/instance-type: {BenchCells.InstanceType}}}}}\nspec:\n  containers:\n");
         for (var i = 0; i < Containers; i++)
         {
             var port = string.Create(CultureInfo.InvariantCulture, $"{8000 + i}");
@@ -87,6 +88,7 @@ internal static partial class PodBench
 
         var cell = await cells.Manager.RunPodAsync(Manifest.ReadPod(yaml.ToString(), "bench").Pod, default);
         await UntilAsync(cell, static status => status.ContainerStatuses is { Count: Containers } all && all.TrueForAll(static c => c.Ready));
+        MustBe(id, cell);
         var agent = BenchCells.AgentOf(init);
         await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, CancellationToken.None); // what the start has left to do
         var before = Cpu(agent);
@@ -114,21 +116,22 @@ internal static partial class PodBench
     private static async Task<(double Rate, int Kept)> LogAsync(BenchCells cells, bool withReader)
     {
         await cells.ReadyAsync();
-        // What it measures goes to its last words, not to the log; then it waits, so that its log can be read.
+        // What it measures does not go to its log; then it waits, so that its log can be read.
         var cell = await cells.Manager.RunPodAsync(
             Pod(
                 withReader ? "log-read" : "log",
                 $"now() {{ read -r up _ </proc/uptime; echo ${{up%.*}}${{up#*.}}; }}; seq 100000 {100_000 + LinesOfABlock - 1} | sed 's/$/{new string('x', BytesOfALine - 7)}/' >/block; "
-                + $"begin=$(now); for i in $(seq {Blocks}); do cat /block; done; end=$(now); echo $((end - begin))0 >/dev/termination-log; touch /tmp/done; sleep 60"),
+                + $"begin=$(now); for i in $(seq {Blocks}); do cat /block; done; end=$(now); echo $((end - begin))0 >/took; mv /took /done; sleep 60"),
             default);
         await UntilAsync(cell, static status => status.ContainerStatuses is [{ State.Running: not null }]);
         using var stopped = new CancellationTokenSource();
         var stalled = withReader ? StallAsync(cell, stopped.Token) : Task.CompletedTask;
-        await using (var waiting = await cell.ExecAsync(new ExecRequest { Container = "main", Command = ["sh", "-c", "until [ -e /tmp/done ]; do sleep 0.1; done; sleep 5"] }, default))
+        var took = new StringBuilder();
+        await using (var waiting = await cell.ExecAsync(new ExecRequest { Container = "main", Command = ["sh", "-c", "until [ -e /done ]; do sleep 0.1; done; sleep 5; cat /done"] }, default))
         {
-            await foreach (var _ in waiting.ReadOutputAsync(default))
+            await foreach (var output in waiting.ReadOutputAsync(default))
             {
-                // It prints nothing.
+                took.Append(Encoding.ASCII.GetString(output.Data.Span));
             }
         }
 
@@ -136,7 +139,7 @@ internal static partial class PodBench
         await stopped.CancelAsync();
         await stalled;
         await EndAsync(cell);
-        var milliseconds = double.Parse((await cell.PodEnded).ContainerStatuses![0].State!.Terminated!.Message!, CultureInfo.InvariantCulture);
+        var milliseconds = double.Parse(took.ToString(), CultureInfo.InvariantCulture);
         return (Blocks / 1000.0 * LinesOfABlock * BytesOfALine / milliseconds, kept);
     }
 
@@ -180,11 +183,19 @@ internal static partial class PodBench
         }
     }
 
+    private static void MustBe(string id, Cell cell)
+    {
+        if (cell.Record.Id != id)
+        {
+            throw new InvalidOperationException($"the pod ran on {cell.Record.Id}, not on {id}, which was ready");
+        }
+    }
+
     private static Pod Pod(string name, string script) => Manifest.ReadPod(
         $$"""
         apiVersion: v1
         kind: Pod
-        metadata: {name: {{name}}, namespace: default, uid: {{Guid.NewGuid()}}}
+        metadata: {name: {{name}}, namespace: default, uid: {{Guid.NewGuid()}}, annotations: {pod.elotl.co/instance-type: {{BenchCells.InstanceType}} } }
         spec:
           restartPolicy: Never
           containers: [{name: main, image: "busybox:1.35", imagePullPolicy: IfNotPresent, command: [sh, -c, {{System.Text.Json.JsonSerializer.Serialize(script)}}]}]

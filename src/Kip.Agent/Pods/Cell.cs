@@ -27,6 +27,9 @@ internal sealed record Cell
     /// <summary>Where seccomp profiles of type Localhost lie; the kubelet's place, so that images made for nodes serve for cells.</summary>
     public string SeccompDirectory { get; init; } = "/var/lib/kubelet/seccomp";
 
+    /// <summary>Where the hierarchies of control groups are mounted.</summary>
+    public string CgroupRoot { get; init; } = "/sys/fs/cgroup";
+
     /// <summary>Where the kernel tells of its huge pages.</summary>
     public string HugePagesDirectory { get; init; } = "/sys/kernel/mm/hugepages";
 

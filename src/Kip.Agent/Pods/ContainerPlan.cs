@@ -43,7 +43,7 @@ internal static class ContainerPlan
             Labels = { PodIdentity.Labels(pod) },
             Linux = new LinuxContainerConfig
             {
-                Resources = Resources.ToCri(container, Resources.QosClass(pod), cell),
+                Resources = Resources.ToCri(container, pod, cell),
                 SecurityContext = SecurityContext(pod.Spec, container, image, cell),
             },
         };

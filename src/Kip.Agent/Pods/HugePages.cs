@@ -29,10 +29,15 @@ internal sealed class HugePages(string directory)
             ? only
             : throw new VolumeException("medium HugePages asks for containers that limit exactly one size of huge pages"));
 
-    /// <summary>What a container may use of each size that the machine has.</summary>
-    public IEnumerable<HugepageLimit> Limits(Container container)
+    /// <summary>What a container may use of each size that the machine has: where it says nothing, what the pod may.</summary>
+    public IEnumerable<HugepageLimit> Limits(Container container, ResourceRequirements? pod)
     {
-        var own = AmountsOf(container).ToDictionary();
+        var own = AmountsOf(pod).ToDictionary();
+        foreach (var (size, bytes) in AmountsOf(container.Resources))
+        {
+            own[size] = bytes;
+        }
+
         return Sizes().Select(size => new HugepageLimit { PageSize = CgroupName(size), Limit = (ulong)own.GetValueOrDefault(size) });
     }
 
@@ -82,19 +87,24 @@ internal sealed class HugePages(string directory)
     {
         var inits = spec.InitContainers ?? [];
         var together = Sum(spec.Containers.Concat(inits.Where(container => container.RestartPolicy == "Always")));
-        foreach (var (size, bytes) in inits.SelectMany(AmountsOf))
+        foreach (var (size, bytes) in inits.SelectMany(init => AmountsOf(init.Resources)))
         {
             together[size] = Math.Max(together.GetValueOrDefault(size), bytes);
+        }
+
+        foreach (var (size, bytes) in AmountsOf(spec.Resources))
+        {
+            together[size] = bytes;
         }
 
         return together;
     }
 
     private static Dictionary<long, long> Sum(IEnumerable<Container> containers) =>
-        containers.SelectMany(AmountsOf).GroupBy(each => each.Key).ToDictionary(size => size.Key, size => size.Sum(each => each.Value));
+        containers.SelectMany(container => AmountsOf(container.Resources)).GroupBy(each => each.Key).ToDictionary(size => size.Key, size => size.Sum(each => each.Value));
 
-    private static IEnumerable<KeyValuePair<long, long>> AmountsOf(Container container) =>
-        from limit in container.Resources?.Limits ?? []
+    private static IEnumerable<KeyValuePair<long, long>> AmountsOf(ResourceRequirements? resources) =>
+        from limit in resources?.Limits ?? []
         where IsResource(limit.Key) && !limit.Value.IsZero && Quantity.TryParse(limit.Key[Resource.Length..], out _)
         select KeyValuePair.Create(Quantity.Parse(limit.Key[Resource.Length..]).ToInt64Ceiling(), limit.Value.ToInt64Ceiling());
 

@@ -36,6 +36,7 @@ internal sealed partial class PodWorker
                 }
 
                 pages.Reserve(spec, added);
+                new PodCgroup(_parts.Cell.CgroupRoot).Apply(config.Linux.CgroupParent, spec.Resources);
                 Directory.CreateDirectory(config.LogDirectory);
                 return await _parts.Runtime.RunPodSandboxAsync(config, handler, token);
             },

@@ -32,7 +32,7 @@ internal sealed partial class PodWorker
         }
 
         var wanted = slot.Spec.Resources ?? new();
-        var resources = Resources.ToUpdate(slot.Spec, slot.InForce, Resources.QosClass(_pod!.Pod), _parts.Cell);
+        var resources = Resources.ToUpdate(slot.Spec, slot.InForce, _pod!.Pod, _parts.Cell);
         var labels = PodIdentity.Labels(_pod.Pod);
         slot.Resizing = true;
         Begin(

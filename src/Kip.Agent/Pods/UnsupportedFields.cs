@@ -22,7 +22,7 @@ internal static class UnsupportedFields
         Add(found, spec.Os is { Name: not ("" or "linux") }, "spec.os");
         Add(found, spec.HostUsers == false, "spec.hostUsers");
         Add(found, spec.ResourceClaims is not null, "spec.resourceClaims");
-        Add(found, spec.Resources is not null, "spec.resources");
+        Add(found, spec.Resources?.Claims is { Count: > 0 }, "spec.resources.claims");
         PodSecurity(found, spec.SecurityContext);
         for (var i = 0; i < (spec.InitContainers?.Count ?? 0); i++)
         {

@@ -35,6 +35,32 @@ public sealed class ResourcesTests
     }
 
     [ContainerdFact]
+    [PodField("spec.resources")]
+    public async Task Resources_OfThePod_AreThoseOfTheGroupAboveItsContainers()
+    {
+        await using var world = await CellWorld.StartAsync();
+        using var client = world.Connect();
+        var pod = CellWorld.Pod("cat /proc/self/cgroup; sleep 100000", "Always");
+        pod.Spec.TerminationGracePeriodSeconds = 0;
+        pod.Spec.Resources = Resources("500m", "64Mi", "250m", "64Mi");
+        await client.Apply(world.Request(pod));
+        var status = await world.WaitForAsync(client, "the pod to run", status => status.ContainerStatuses!.TrueForAll(each => each.Ready));
+
+        // The container's own group, whose parent is the pod's: 4:memory:/a/b and so on for each hierarchy, or 0::/a/b.
+        var groups = (await client.LogAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(':', 3)).ToList();
+        string Read(string controller, string file, string file2)
+        {
+            var version1 = groups.Find(group => group[1].Split(',').Contains(controller));
+            var group = Path.GetDirectoryName((version1 ?? groups.Single(each => each[1].Length == 0))[2])!.TrimStart('/');
+            return File.ReadAllText(version1 is null ? Path.Combine("/sys/fs/cgroup", group, file2) : Path.Combine("/sys/fs/cgroup", controller, group, file)).TrimEnd();
+        }
+
+        Assert.Equal("67108864", Read("memory", "memory.limit_in_bytes", "memory.max"));
+        Assert.StartsWith("50000", Read("cpu", "cpu.cfs_quota_us", "cpu.max"), StringComparison.Ordinal);
+        Assert.Equal("Burstable", status.QosClass);
+    }
+
+    [ContainerdFact]
     [PodField("spec.containers[].resizePolicy")]
     [PodField("status.containerStatuses[].allocatedResources")]
     [PodField("status.containerStatuses[].resources")]

@@ -27,6 +27,22 @@ public sealed class ContainerPlanTests
     }
 
     [Theory]
+    [InlineData("{}", "{}", "BestEffort", 1000)]
+    [InlineData("""{"limits":{"cpu":"1","memory":"1Gi"}}""", "{}", "Guaranteed", 0)]
+    [InlineData("""{"requests":{"memory":"512Mi"}}""", "{}", "Burstable", 500)]
+    [InlineData("""{"requests":{"memory":"512Mi"}}""", """{"requests":{"memory":"256Mi"},"limits":{"cpu":"1","memory":"256Mi"}}""", "Burstable", 625)] // 256 Mi of its own and half of the rest
+    [InlineData("""{"limits":{"cpu":"1"}}""", """{"limits":{"cpu":"1","memory":"256Mi"}}""", "Burstable", 750)]
+    [PodField("spec.resources")]
+    public void Resources_OfThePod_DecideItsClassAndAreSharedByItsContainers(string pods, string containers, string qosClass, long oomScore)
+    {
+        var pod = Pod($"{{\"resources\":{pods},\"containers\":[{{\"name\":\"a\",\"resources\":{containers}}},{{\"name\":\"b\"}}]}}");
+
+        var plan = Plan(pod).Linux.Resources;
+
+        Assert.Equal((qosClass, oomScore), (Resources.QosClass(pod), plan.OomScoreAdj));
+    }
+
+    [Theory]
     [InlineData("""{"runAsNonRoot":true}""", null, "", "container has runAsNonRoot and image will run as root")]
     [InlineData("""{"runAsNonRoot":true}""", 0L, "", "container has runAsNonRoot and image will run as root")]
     [InlineData("""{"runAsNonRoot":true}""", null, "app", "container has runAsNonRoot and image has non-numeric user (app), cannot verify user is non-root")]
@@ -132,6 +148,18 @@ public sealed class ContainerPlanTests
 
         Assert.Equal((true, true, true), (plan.Stdin, plan.StdinOnce, plan.Tty));
         Assert.Equal((false, false, false), (none.Stdin, none.StdinOnce, none.Tty));
+    }
+
+    [Fact]
+    [PodField("spec.securityContext.seccompProfile.localhostProfile")]
+    public void Seccomp_OfThePod_IsThatOfContainersWithoutOne()
+    {
+        var pod = Pod("""{"securityContext":{"seccompProfile":{"type":"Localhost","localhostProfile":"mine/p.json"}},"containers":[{"name":"a"}]}""");
+
+        var profile = Plan(pod).Linux.SecurityContext.Seccomp;
+
+        Assert.Equal(profile, SandboxPlan.ToCri(pod, 0, _cell).Linux.SecurityContext.Seccomp);
+        Assert.Equal((SecurityProfile.Types.ProfileType.Localhost, "/var/lib/kubelet/seccomp/mine/p.json"), (profile.ProfileType, profile.LocalhostRef));
     }
 
     private static ContainerConfig Plan(Pod pod) => ContainerPlan.ToCri(pod, pod.Spec.Containers[0], 0, _image, [], "", _cell);

@@ -33,7 +33,7 @@ public sealed class HugePagesTests : IDisposable
     {
         var pod = Pod("""{"hugepages-2Mi":"4Mi"}""");
 
-        Assert.Equal(["1GB 0", "2MB 4194304"], _pages.Limits(pod.Spec.Containers[0]).Select(limit => $"{limit.PageSize} {limit.Limit}").Order(StringComparer.Ordinal));
+        Assert.Equal(["1GB 0", "2MB 4194304"], _pages.Limits(pod.Spec.Containers[0], null).Select(limit => $"{limit.PageSize} {limit.Limit}").Order(StringComparer.Ordinal));
     }
 
     [Fact]

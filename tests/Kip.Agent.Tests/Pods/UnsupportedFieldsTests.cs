@@ -10,7 +10,6 @@ public sealed class UnsupportedFieldsTests
     [InlineData("""{"volumes":[{"name":"v","emptyDir":{"medium":"HugePages-x"}}],"containers":[{"name":"a"}]}""", "spec.volumes[0].emptyDir.medium")]
     [InlineData("""{"volumes":[{"name":"v","image":{"reference":"r"}}],"containers":[{"name":"a"}]}""", "spec.volumes[0].image")]
     [InlineData("""{"hostUsers":false,"containers":[{"name":"a"}]}""", "spec.hostUsers")]
-    [InlineData("""{"resources":{"limits":{"cpu":"1"}},"containers":[{"name":"a"}]}""", "spec.resources")]
     [InlineData("""{"securityContext":{"supplementalGroupsPolicy":"Strict"},"containers":[{"name":"a"}]}""", "spec.securityContext.supplementalGroupsPolicy")]
     [InlineData("""{"volumes":[{"name":"v","downwardAPI":{"items":[{"path":"p","fieldRef":{"fieldPath":"spec.x"}}]}}],"containers":[{"name":"a"}]}""", "spec.volumes[0].downwardAPI.items[0].fieldRef")]
     [InlineData("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"resourceFieldRef":{"resource":"limits.gpu"}}}]}]}""", "spec.containers[0].env[0].valueFrom.resourceFieldRef")]
@@ -57,6 +56,7 @@ public sealed class UnsupportedFieldsTests
         ["spec.containers[0].env[0].valueFrom"], Find("""{"containers":[{"name":"a","env":[{"name":"X","valueFrom":{"fileKeyRef":{"key":"k"}}}]}]}"""));
 
     [Theory]
+    [InlineData("""{"resources":{"claims":[{}]},"containers":[{"name":"a"}]}""", "spec.resources.claims")]
     [InlineData("""{"containers":[{"name":"a","resources":{"limits":{"amd.com/gpu":"1"}}}]}""", "spec.containers[0].resources.limits[amd.com/gpu]")]
     [InlineData("""{"containers":[{"name":"a","restartPolicyRules":[{"action":"RestartAllContainers","exitCodes":{"operator":"In","values":[1]}}]}]}""", "spec.containers[0].restartPolicyRules[0]")]
     public void Find_WithAValueThatItCannotDo_FindsIt(string spec, string field) => Assert.Equal([field], Find(spec));
