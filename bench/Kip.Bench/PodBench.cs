@@ -49,13 +49,18 @@ internal static partial class PodBench
     {
         var pods = new List<double>();
         var byHand = new List<double>();
+        var steps = new Dictionary<string, List<double>>();
         for (var round = 0; round <= rounds; round++)
         {
             var (id, init) = await cells.ReadyAsync();
             var first = round % 2 == 0 ? await CtrAsync(init, round) : 0;
             var begin = Stopwatch.GetTimestamp();
             var cell = await cells.Manager.RunPodAsync(Pod($"start-{round}", "sleep 1000"), default);
-            await UntilAsync(cell, static status => status.ContainerStatuses is [{ State.Running: not null }]);
+            var (accepted, seen) = (Stopwatch.GetElapsedTime(begin).TotalMilliseconds, new List<(string, double)>());
+            await UntilAsync(
+                cell,
+                static status => status.ContainerStatuses is [{ State.Running: not null }],
+                reason => seen.Add((reason, Stopwatch.GetElapsedTime(begin).TotalMilliseconds)));
             var pod = Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
             MustBe(id, cell);
             var hand = first > 0 ? first : await CtrAsync(init, round);
@@ -64,12 +69,21 @@ internal static partial class PodBench
             {
                 pods.Add(pod);
                 byHand.Add(hand);
+                foreach (var (step, after) in seen.Prepend(("accepted", accepted)))
+                {
+                    (steps.TryGetValue(step, out var all) ? all : steps[step] = []).Add(after);
+                }
             }
         }
 
         var ratio = Measured.Median(pods) / Measured.Median(byHand);
         Console.WriteLine($"ctr run with a CNI network, p50    {Measured.Milliseconds(Measured.Median(byHand))}    ({rounds} rounds, in turns, on the same cells)");
         Console.WriteLine($"pod: apply to container started    {Measured.Milliseconds(Measured.Median(pods))}    p50");
+        foreach (var (step, after) in steps.OrderBy(static s => Measured.Median(s.Value)))
+        {
+            Console.WriteLine($"  {step,-32} {Measured.Milliseconds(Measured.Median(after))}");
+        }
+
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ratio                              {ratio,8:0.00}    (goal: at most 1.5)"));
         return ratio <= 1.5;
     }
@@ -202,11 +216,16 @@ internal static partial class PodBench
         """,
         "bench").Pod;
 
-    private static async Task UntilAsync(Cell cell, Func<PodStatus, bool> fits)
+    private static async Task UntilAsync(Cell cell, Func<PodStatus, bool> fits, Action<string>? happened = null)
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2), TimeProvider.System);
         await foreach (var update in cell.WatchAsync(patience.Token))
         {
+            if (update.Event is { } said)
+            {
+                happened?.Invoke(said.Reason);
+            }
+
             if (update.Status is { } status && fits(status))
             {
                 return;
