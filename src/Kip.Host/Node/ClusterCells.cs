@@ -63,11 +63,7 @@ internal sealed class ClusterCells : IDisposable
         await CheckNoHostAsync(node, time, cancellationToken).ConfigureAwait(false);
         using var cloud = NodeCloud.Open(_settings, null, _authority.Id, time, _loggers);
         await using var manager = new CellManager(
-            _settings.CellOptions($"delete-{RandomNumberGenerator.GetHexString(10, lowercase: true)}", _authority) with
-            {
-                ObserveInterval = cloud.ObserveInterval,
-                TerminatesOrphans = _settings.Provider.Cells.TerminatesOrphans,
-            },
+            _settings.CellOptions($"delete-{RandomNumberGenerator.GetHexString(10, lowercase: true)}", _authority, cloud),
             cloud.Driver,
             Store,
             new GrpcAgentConnector(_authority, time, _loggers.CreateLogger<GrpcAgentConnector>()),
