@@ -7,17 +7,24 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Bench;
 
-/// <summary>Local cells of a bench's own, one of which is kept ready for the next pod.</summary>
+/// <summary>Local cells of a bench's own.</summary>
 internal sealed class BenchCells : IAsyncDisposable
 {
+    /// <summary>What the cells are; a pod must ask for it, or it gets one that is cheaper, and boots first.</summary>
+    public const string InstanceType = "local.medium";
+
     private readonly string _state;
     private readonly CertificateAuthority _authority;
 
-    private BenchCells(string state, CertificateAuthority authority, CellManager manager) => (_state, _authority, Manager) = (state, authority, manager);
+    private BenchCells(string state, CertificateAuthority authority, LocalDriver driver, CellManager manager) => (_state, _authority, Driver, Manager) = (state, authority, driver, manager);
+
+    public LocalDriver Driver { get; }
 
     public CellManager Manager { get; }
 
-    public static async Task<BenchCells> StartAsync(string root)
+    /// <param name="root">The repository.</param>
+    /// <param name="ready">How many cells are kept ready for the next pods.</param>
+    public static async Task<BenchCells> StartAsync(string root, int ready)
     {
         var state = Directory.CreateTempSubdirectory("kip-bench-").FullName;
         var time = TimeProvider.System;
@@ -36,18 +43,15 @@ internal sealed class BenchCells : IAsyncDisposable
             time,
             NullLogger<LocalDriver>.Instance);
         var manager = new CellManager(
-            new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells(InstanceType, 1)] },
+            new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells(InstanceType, ready)] },
             driver,
             await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
             new GrpcAgentConnector(authority, time, NullLogger<GrpcAgentConnector>.Instance),
             time,
             NullLogger<CellManager>.Instance);
         await manager.StartAsync(default);
-        return new BenchCells(state, authority, manager);
+        return new BenchCells(state, authority, driver, manager);
     }
-
-    /// <summary>What the cells are; a pod must ask for it, or it gets one that is cheaper, and boots first.</summary>
-    public const string InstanceType = "local.medium";
 
     /// <summary>Waits until a cell is ready, with its images, and this machine has come to rest.</summary>
     /// <returns>Its id, and the process id of its first process.</returns>

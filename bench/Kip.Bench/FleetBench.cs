@@ -1,11 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using Kip.Agents;
-using Kip.Cells;
-using Kip.Drivers.Local;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Bench;
 
@@ -15,39 +11,14 @@ internal static class FleetBench
     public static async Task<int> RunAsync(string root, int pods)
     {
         Console.WriteLine($"{pods} pods at once on local cells; {Measured.Machine()}");
-        var state = Directory.CreateTempSubdirectory("kip-bench-").FullName;
-        var time = TimeProvider.System;
-        var images = Path.Combine(root, "artifacts", "images");
-        using var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, default);
-        var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default);
-        var driver = new LocalDriver(
-            new LocalDriverOptions
-            {
-                StateDirectory = Path.Combine(state, "local"),
-                ControllerId = "bench",
-                AgentPath = Path.Combine(root, "artifacts", "kip", "agent", "kip-agent"),
-                ImageArchives = [Path.Combine(images, "pause.tar"), Path.Combine(images, "busybox.tar")],
-                Bridge = "kipbench0",
-                Cidr = "10.231.0.0/24",
-            },
-            time,
-            NullLogger<LocalDriver>.Instance);
-        await using var manager = new CellManager(
-            new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem },
-            driver,
-            store,
-            new GrpcAgentConnector(authority, time, NullLogger<GrpcAgentConnector>.Instance),
-            time,
-            NullLogger<CellManager>.Instance);
-        await manager.StartAsync(default);
-
+        await using var bench = await BenchCells.StartAsync(root, ready: 0);
         var begin = Stopwatch.GetTimestamp();
-        var cells = await Task.WhenAll(Enumerable.Range(0, pods).Select(i => manager.RunPodAsync(NewPod(i), default)));
+        var cells = await Task.WhenAll(Enumerable.Range(0, pods).Select(i => bench.Manager.RunPodAsync(NewPod(i), default)));
         var ends = await Task.WhenAll(cells.Select(static c => c.PodEnded));
         var ended = Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
         await Task.WhenAll(cells.Select(static c => c.Gone));
         var gone = Stopwatch.GetElapsedTime(begin).TotalMilliseconds;
-        var left = (await driver.ListAsync(default)).Count(static i => i.State < Drivers.InstanceState.Terminated);
+        var left = (await bench.Driver.ListAsync(default)).Count(static i => i.State < Drivers.InstanceState.Terminated);
         var succeeded = ends.Count(static e => e.Phase == PodPhase.Succeeded);
 
         Console.WriteLine($"succeeded                          {succeeded,8} of {pods}");
@@ -59,7 +30,6 @@ internal static class FleetBench
             Console.WriteLine($"  {failed.Reason}: {failed.Message}");
         }
 
-        Directory.Delete(state, recursive: true);
         return succeeded == pods && left == 0 ? 0 : 1;
     }
 

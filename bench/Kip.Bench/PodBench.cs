@@ -37,7 +37,7 @@ internal static partial class PodBench
     public static async Task<int> RunAsync(string root, int rounds)
     {
         Console.WriteLine($"pods on ready local cells; {Measured.Machine()}");
-        await using var cells = await BenchCells.StartAsync(root);
+        await using var cells = await BenchCells.StartAsync(root, ready: 1);
         var isMet = await StartsAsync(cells, rounds);
         isMet &= await ProbesAsync(cells, "httpGet: {path: /, port: {0}}", "httpGet");
         await ProbesAsync(cells, "exec: {command: ['true']}", "exec, not a goal");

@@ -27,6 +27,7 @@ public sealed partial class CertificateAuthority : IDisposable
     private const string ServerAuthentication = "1.3.6.1.5.5.7.3.1";
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2";
     private static readonly TimeSpan Lifetime = TimeSpan.FromDays(3650);
+    private static readonly TimeSpan LockPatience = TimeSpan.FromSeconds(30);
 
     private readonly TimeProvider _time;
     private readonly Lock _lock = new();
@@ -70,7 +71,7 @@ public sealed partial class CertificateAuthority : IDisposable
     public static async Task<CertificateAuthority> LoadOrCreateAsync(string directory, TimeProvider time, CancellationToken cancellationToken)
     {
         PrivateFiles.CreateDirectory(directory);
-        using var turn = await FileLock.AcquireAsync(Path.Combine(directory, "ca.lock"), time, cancellationToken).ConfigureAwait(false);
+        using var turn = await FileLock.AcquireAsync(Path.Combine(directory, "ca.lock"), LockPatience, time, cancellationToken).ConfigureAwait(false);
         var certificatePath = Path.Combine(directory, CertificateFile);
         var keyPath = Path.Combine(directory, KeyFile);
         if (!File.Exists(certificatePath) && !File.Exists(keyPath))

@@ -17,10 +17,8 @@ namespace Kip.Cells;
 /// </summary>
 public sealed partial class CellManager : IAsyncDisposable
 {
-    private const int SupersedingCalls = 16;
-    private static readonly TimeSpan CatalogLifetime = TimeSpan.FromHours(1);
-
     private readonly CellContext _context;
+    private readonly CatalogCache _catalog;
     private readonly ILogger<CellManager> _logger;
     private readonly ConcurrentDictionary<string, AttendedCell> _byPod = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, byte> _beingGiven = new(StringComparer.Ordinal); // UIDs of pods
@@ -28,13 +26,9 @@ public sealed partial class CellManager : IAsyncDisposable
     private readonly ConcurrentDictionary<string, AttendedCell> _duplicates = new(StringComparer.Ordinal); // by id: their pods have other cells
     private readonly OrphanCollector _collector;
     private readonly InterruptionFeed? _interruptions;
-    private HashSet<string> _straysSeen = [];
     private readonly CancellationTokenSource _lifetime = new();
-    private readonly Lock _lock = new();
     private readonly List<Task> _loops = [];
     private int _disposed;
-    private Task<InstanceCatalog>? _catalog;
-    private DateTimeOffset _catalogRead;
 
     /// <summary>Makes a manager; <see cref="StartAsync(CancellationToken)"/> sets it to work.</summary>
     public CellManager(
@@ -55,9 +49,10 @@ public sealed partial class CellManager : IAsyncDisposable
             Logins = new CloudLogins(driver as IRegistryLogins, time),
             Enrolled = record => _standby!.Enrolled(record),
         };
+        _catalog = new CatalogCache(paced, time, logger, _lifetime.Token);
         _collector = new OrphanCollector(_context);
         _interruptions = driver is IInterruptionSource source ? new InterruptionFeed(source, FindByInstance, time, logger) : null;
-        _standby = new StandbyPool(_context, GetCatalogAsync, AddStandbyAsync);
+        _standby = new StandbyPool(_context, _catalog.GetAsync, AddStandbyAsync);
     }
 
     /// <summary>Told of cells that are found and taken up while this runs: a process of the same owner wrote their records late.</summary>
@@ -83,7 +78,7 @@ public sealed partial class CellManager : IAsyncDisposable
     {
         try
         {
-            await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
+            await _catalog.GetAsync(cancellationToken).ConfigureAwait(false);
             await _context.Driver.ResolveImageAsync(_context.Options.Image, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
@@ -109,7 +104,7 @@ public sealed partial class CellManager : IAsyncDisposable
             await TakeUpAsync(record, cancellationToken).ConfigureAwait(false);
         }
 
-        _loops.Add(GetCatalogAsync(_lifetime.Token)); // the first pod need not wait for it; if it cannot be read, it will hear why
+        _loops.Add(_catalog.GetAsync(_lifetime.Token)); // the first pod need not wait for it; if it cannot be read, it will hear why
         _loops.Add(_context.Watcher.RunAsync(_lifetime.Token));
         _loops.Add(CollectOrphansAsync(_lifetime.Token));
         _loops.Add(_standby.RunAsync(_lifetime.Token));
@@ -239,7 +234,7 @@ public sealed partial class CellManager : IAsyncDisposable
 
     private async Task<Cell> GiveCellAsync(PodReference pod, PodAssignment assignment, CancellationToken cancellationToken)
     {
-        var catalog = await GetCatalogAsync(cancellationToken).ConfigureAwait(false);
+        var catalog = await _catalog.GetAsync(cancellationToken).ConfigureAwait(false);
         var request = VolumePlacement.Place(
             ReadRequest(assignment.Pod, catalog), assignment.PersistentVolumes, _context.Driver.Volumes, _context.Driver.Description.Name);
         var chosen = InstanceSelector.First(request, catalog, _context.Refusals);
@@ -293,85 +288,6 @@ public sealed partial class CellManager : IAsyncDisposable
     private IEnumerable<AttendedCell> Attended => _byPod.Values.Concat(_standby.Waiting).Concat(_duplicates.Values);
 
     private CellReconciler? FindByInstance(string instanceId) => Attended.FirstOrDefault(a => a.Cell.Record.InstanceId == instanceId)?.Reconciler;
-
-    private async Task<IReadOnlyList<CellRecord>> ListOwnAsync(bool supersede, CancellationToken cancellationToken)
-    {
-        var superseded = new ConcurrentDictionary<string, long>(StringComparer.Ordinal);
-        while (true)
-        {
-            var own = (await _context.Store.ListAsync(cancellationToken).ConfigureAwait(false)).Where(r => r.Owner == _context.Options.Owner).ToList();
-            var open = own.Where(r => supersede && (!superseded.TryGetValue(r.Id, out var version) || version != r.Version)).ToList();
-            if (open.Count == 0)
-            {
-                return own;
-            }
-
-            await Parallel.ForEachAsync(
-                open,
-                new ParallelOptions { MaxDegreeOfParallelism = SupersedingCalls, CancellationToken = cancellationToken },
-                async (record, ct) =>
-                {
-                    try
-                    {
-                        await _context.Options.BeforeEffect(ct).ConfigureAwait(false);
-                        superseded[record.Id] = (await _context.Store.UpdateAsync(record, ct).ConfigureAwait(false)).Version;
-                    }
-                    catch (CellConflictException)
-                    {
-                        // The other process wrote once more between list and change: what it wrote is looked at in the next round.
-                    }
-                }).ConfigureAwait(false);
-        }
-    }
-
-    // Of two cells of one pod the one that is further on is taken up first, and stays.
-    private static int TakeUpOrder(CellRecord record) => record.State < CellState.Terminating ? -(int)record.State : 1;
-
-    private async Task<Cell?> TakeUpAsync(CellRecord record, CancellationToken cancellationToken)
-    {
-        if (record.Pod is not { } pod || !_byPod.TryGetValue(pod.Uid, out var known))
-        {
-            return Attend(new Cell(record, null, _context.Time), static () => null);
-        }
-
-        LogDuplicate(record.Id, pod, known.Cell.Record.Id);
-        if (record.State < CellState.Terminating)
-        {
-            await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
-            record = await _context.Store.UpdateAsync(
-                record with
-                {
-                    State = CellState.Terminating,
-                    StateSince = _context.Time.GetUtcNow(),
-                    Reason = "Duplicate",
-                    Message = $"pod {pod} has cell {known.Cell.Record.Id}",
-                },
-                cancellationToken).ConfigureAwait(false);
-        }
-
-        var cell = new Cell(record, null, _context.Time);
-        var duplicate = new AttendedCell(cell, new CellReconciler(cell, _context, static () => null));
-        _duplicates[record.Id] = duplicate;
-        duplicate.Running = RunAsync(duplicate);
-        return null;
-    }
-
-    // Seen twice, a round apart: a record that was added or deleted just now is not one that nobody attends.
-    private async Task TakeUpStraysAsync(IEnumerable<CellRecord> records, CancellationToken cancellationToken)
-    {
-        var attended = Attended.Select(static a => a.Cell.Record.Id).ToHashSet(StringComparer.Ordinal);
-        var strays = records.Where(r => r.Owner == _context.Options.Owner && !attended.Contains(r.Id)).ToList();
-        var seen = _straysSeen;
-        _straysSeen = strays.Select(static r => r.Id).ToHashSet(StringComparer.Ordinal);
-        foreach (var record in strays.Where(r => seen.Contains(r.Id)))
-        {
-            LogStray(record.Id, record.State);
-            if (await TakeUpAsync(record, cancellationToken).ConfigureAwait(false) is { Record.Pod: not null } cell)
-            {
-                TakenUp?.Invoke(cell);
-            }
-        }
-    }
 
     private Cell Attend(Cell cell, Func<Candidate?> nextCandidate)
     {
@@ -440,78 +356,6 @@ public sealed partial class CellManager : IAsyncDisposable
             _byPod.TryRemove(new KeyValuePair<string, AttendedCell>(pod.Uid, attended));
         }
     }
-
-    // One that has grown old serves until there is a newer one: no pod waits for prices.
-    private Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken)
-    {
-        lock (_lock)
-        {
-            var now = _context.Time.GetUtcNow();
-            if (_catalog is null or { IsFaulted: true } or { IsCanceled: true })
-            {
-                (_catalog, _catalogRead) = (ReadCatalogAsync(), now);
-            }
-            else if (_catalog.IsCompletedSuccessfully && now - _catalogRead > CatalogLifetime)
-            {
-                _catalogRead = now;
-                _ = RefreshCatalogAsync(); // it tells of its own failure
-            }
-
-            return _catalog.WaitAsync(cancellationToken);
-        }
-    }
-
-    private async Task<InstanceCatalog> ReadCatalogAsync()
-    {
-        await Task.Yield();
-        return await _context.Driver.GetCatalogAsync(_lifetime.Token).ConfigureAwait(false);
-    }
-
-    private async Task RefreshCatalogAsync()
-    {
-        try
-        {
-            var fresh = await ReadCatalogAsync().ConfigureAwait(false);
-            lock (_lock)
-            {
-                _catalog = Task.FromResult(fresh);
-            }
-        }
-        catch (Exception e)
-        {
-            LogCatalogOld(CatalogLifetime, e.Message); // whatever it was, the old one does for as long again
-        }
-    }
-
-    private async Task CollectOrphansAsync(CancellationToken cancellationToken)
-    {
-        var grace = _context.Options.OrphanGracePeriod;
-        while (true)
-        {
-            await Task.Delay(grace / 2, _context.Time, cancellationToken).ConfigureAwait(false);
-            try
-            {
-                var records = await _collector.CollectAsync(cancellationToken).ConfigureAwait(false);
-                await TakeUpStraysAsync(records, cancellationToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
-            {
-                LogCollectFailed(e.Message); // the next round looks again
-            }
-        }
-    }
-
-    [LoggerMessage(41, LogLevel.Warning, "Looking for instances in no record failed: {Problem}")]
-    private partial void LogCollectFailed(string problem);
-
-    [LoggerMessage(43, LogLevel.Warning, "The catalog is older than {Age} and a newer one cannot be read: {Problem}")]
-    private partial void LogCatalogOld(TimeSpan age, string problem);
-
-    [LoggerMessage(46, LogLevel.Warning, "{CellId} is {State} and nobody attends it: an earlier host wrote its record late; it is taken up")]
-    private partial void LogStray(string cellId, CellState state);
-
-    [LoggerMessage(44, LogLevel.Warning, "{CellId} is ended: its pod {Pod} has {Other}")]
-    private partial void LogDuplicate(string cellId, PodReference pod, string other);
 
     [LoggerMessage(45, LogLevel.Information, "The cloud cannot be asked yet: {Problem}")]
     private partial void LogNotWarm(string problem);

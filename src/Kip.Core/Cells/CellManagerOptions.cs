@@ -75,6 +75,12 @@ public sealed record CellManagerOptions
     /// <summary>Whether instances in no record are terminated; otherwise they are told of in the log, and left alone. Default true.</summary>
     public bool TerminatesOrphans { get; init; } = true;
 
+    /// <summary>
+    /// Whether pods that a controller looks after leave an instance that the cloud recommends to leave, as at an interruption notice, though with
+    /// all of their grace period. Others, and all by default, only have it told. Default false.
+    /// </summary>
+    public bool ReplacesAtRebalance { get; init; }
+
     /// <summary>How long an instance may be in no record before it is terminated. Default 1 minute.</summary>
     public TimeSpan OrphanGracePeriod { get; init; } = TimeSpan.FromMinutes(1);
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Serialization;
 using Kip.Drivers;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Objects;
@@ -40,6 +41,16 @@ internal sealed class CellObject : ApiObject, IKubernetesObject
     /// <summary>What <c>kubectl get cells</c> shows; nobody reads it back.</summary>
     public CellColumns? Status { get; set; }
 
+    /// <summary>For <see cref="CellRecord.StoreVersion"/>: the version of the object, and by which write its record is as it is.</summary>
+    [JsonIgnore]
+    public string StoreVersion => $"{Metadata.ResourceVersion} {Write}";
+
+    /// <summary>The version of the object that a record was read from.</summary>
+    public static string? ResourceVersionOf(CellRecord record) => record.StoreVersion?.Split(' ')[0];
+
+    /// <summary>The write that a record was read of.</summary>
+    public static string? WriteOf(CellRecord record) => record.StoreVersion?.Split(' ')[1];
+
     /// <summary>The object of a record.</summary>
     /// <param name="record">The record.</param>
     /// <param name="controllerId">Whose it is.</param>
@@ -49,7 +60,7 @@ internal sealed class CellObject : ApiObject, IKubernetesObject
         Metadata = new ObjectMeta
         {
             Name = record.Id,
-            ResourceVersion = record.StoreVersion,
+            ResourceVersion = ResourceVersionOf(record),
             Labels = new Dictionary<string, string> { [ControllerLabel] = controllerId },
         },
         Record = record,

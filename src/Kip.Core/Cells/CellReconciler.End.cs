@@ -21,26 +21,69 @@ internal sealed partial class CellReconciler
         {
             await InterruptAsync(new AgentInterruption(deadline, notice.Message), cancellationToken).ConfigureAwait(false);
         }
-        else if (!_wasAdvised)
+        else
         {
-            _wasAdvised = true;
-            _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, "Warning", RebalanceRecommended, notice.Message, null));
+            await AdviseAsync(new AgentEvent(0, Now, "Warning", CellRecord.RebalanceRecommended, notice.Message, null), cancellationToken).ConfigureAwait(false);
         }
     }
 
     /// <summary>The cloud takes the cell back: the pod is stopped while there is time. A cell that waits for one ends.</summary>
     private async Task InterruptAsync(AgentInterruption interruption, CancellationToken cancellationToken)
     {
-        if (Record.Reason is null)
+        if (Record.Reason is null or CellRecord.RebalanceRecommended)
         {
-            LogInterrupted(Record.Id, interruption.Deadline, interruption.Message);
-            // Who is to replace it should not have the next one taken back too.
-            _context.Refusals.Add(DriverErrorKind.OutOfCapacity, Record.InstanceType, Record.Zone, Record.CapacityType);
-            await DrainAsync(null, interruption, cancellationToken).ConfigureAwait(false);
+            var message = string.Create(CultureInfo.InvariantCulture, $"the cloud takes the cell back at {interruption.Deadline.UtcDateTime:HH:mm:ss} UTC: {interruption.Message}");
+            await LeaveAsync(new Leaving(CellRecord.SpotInterrupted, message, interruption.Deadline), cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task DrainAsync(TimeSpan? gracePeriod, AgentInterruption? interruption, CancellationToken cancellationToken)
+    /// <summary>
+    /// The cloud advises to leave the instance. The record remembers that it was told. Only a pod that somebody makes
+    /// anew is moved, and only where that is wanted: most such instances run on.
+    /// </summary>
+    private async Task AdviseAsync(AgentEvent advice, CancellationToken cancellationToken)
+    {
+        if (Record.Reason is not null)
+        {
+            return;
+        }
+
+        if (!Interlocked.Exchange(ref _wasAdvised, true))
+        {
+            _cell.Publish(CellUpdateKind.PodEvent, advice); // the cloud and the agent may both tell
+        }
+
+        if (_context.Options.ReplacesAtRebalance
+            && Record.State == CellState.Claimed
+            && (_cell.Assignment?.Pod.Metadata.OwnerReferences ?? []).Exists(static o => o.Controller == true))
+        {
+            await LeaveAsync(new Leaving(CellRecord.RebalanceRecommended, $"the cloud advises to leave the instance: {advice.Message}", null), cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (Record is { Reason: null, State: < CellState.Draining })
+            {
+                await StoreAsync(Record with { Reason = CellRecord.RebalanceRecommended, Message = advice.Message }, cancellationToken).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task LeaveAsync(Leaving why, CancellationToken cancellationToken)
+    {
+        LogLeaving(Record.Id, why.Message);
+        // Who is to replace it should not have the next one taken back too.
+        _context.Refusals.Add(DriverErrorKind.OutOfCapacity, Record.InstanceType, Record.Zone, Record.CapacityType);
+        await DrainAsync(null, why, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task DrainAsync(TimeSpan? gracePeriod, Leaving? why, CancellationToken cancellationToken)
     {
         var grace = gracePeriod ?? (_cell.Assignment?.Pod.Spec.TerminationGracePeriodSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : DefaultGrace);
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -51,15 +94,12 @@ internal sealed partial class CellReconciler
                 return;
             }
 
-            var wanted = interruption is null ? Record : Record with
-            {
-                Reason = CellRecord.SpotInterrupted,
-                Message = string.Create(
-                    CultureInfo.InvariantCulture, $"the cloud takes the cell back at {interruption.Deadline.UtcDateTime:HH:mm:ss} UTC: {interruption.Message}"),
-            };
+            var wanted = why is not null ? Record with { Reason = why.Reason, Message = why.Message }
+                : Record is { Reason: CellRecord.RebalanceRecommended, State: < CellState.Draining } ? Record with { Reason = null, Message = null } // not why it ends
+                : Record;
             if (Record.State < CellState.Claimed)
             {
-                if (interruption is not null)
+                if (why is not null)
                 {
                     await StoreAsync(wanted, cancellationToken).ConfigureAwait(false);
                 }
@@ -68,7 +108,7 @@ internal sealed partial class CellReconciler
                 return;
             }
 
-            var deadline = Min(Now + grace + StopSlack, Min(Record.DrainDeadline, interruption?.Deadline));
+            var deadline = Min(Now + grace + StopSlack, Min(Record.DrainDeadline, why?.Deadline));
             _overdue.CancelAfter(Max(deadline - Now, TimeSpan.Zero));
             await StoreAsync(wanted with { State = CellState.Draining, DrainDeadline = deadline }, cancellationToken).ConfigureAwait(false);
         }
@@ -160,6 +200,12 @@ internal sealed partial class CellReconciler
         await _context.Store.DeleteAsync(Record, cancellationToken).ConfigureAwait(false);
         _cell.SetGone();
     }
+
+    /// <summary>Why a cell is given up while its instance still runs.</summary>
+    /// <param name="Reason">For the record and the pod.</param>
+    /// <param name="Message">The same in a sentence.</param>
+    /// <param name="Deadline">When the instance ends by itself; null when it does not.</param>
+    private sealed record Leaving(string Reason, string Message, DateTimeOffset? Deadline);
 
     private async Task TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
     {

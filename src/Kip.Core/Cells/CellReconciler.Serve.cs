@@ -214,9 +214,12 @@ internal sealed partial class CellReconciler
                 if (update.Event is { } happened)
                 {
                     _lastEvent = happened.Sequence;
-                    if (happened.Reason != RebalanceRecommended || !_wasAdvised)
+                    if (happened.Reason == CellRecord.RebalanceRecommended) // as agents name it
                     {
-                        _wasAdvised |= happened.Reason == RebalanceRecommended;
+                        await AdviseAsync(happened, cancellationToken).ConfigureAwait(false);
+                    }
+                    else
+                    {
                         _cell.Publish(CellUpdateKind.PodEvent, happened);
                     }
                 }

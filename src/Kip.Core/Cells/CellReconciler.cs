@@ -13,7 +13,6 @@ namespace Kip.Cells;
 /// </summary>
 internal sealed partial class CellReconciler : IDisposable
 {
-    private const string RebalanceRecommended = "RebalanceRecommended"; // as agents name it
     private static readonly TimeSpan FirstDial = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan SlowestDial = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(15);
@@ -34,7 +33,7 @@ internal sealed partial class CellReconciler : IDisposable
     private volatile CancellationTokenSource? _connection; // cancelled for a new one
     private string? _agentInstance;
     private volatile bool _wasTaken; // by a pod that it was not made for
-    private bool _wasAdvised; // the cloud and the agent may both tell
+    private bool _wasAdvised;
     private long _lastEvent;
     private bool _launchSent; // the cloud may know the launch token: no other launch before it has refused this one
     private volatile IReadOnlyList<RegistryCredential> _logins = []; // the cloud's, that the agent pulls with
@@ -189,10 +188,10 @@ internal sealed partial class CellReconciler : IDisposable
             status = Lost(reason, message);
         }
 
-        if (Record.Reason == CellRecord.SpotInterrupted)
+        if (Record is { Reason: CellRecord.SpotInterrupted } or { Reason: CellRecord.RebalanceRecommended, State: CellState.Draining })
         {
-            (reason, message) = (CellRecord.SpotInterrupted, Record.Message!);
-            status = Interrupted(status, message);
+            (reason, message) = (Record.Reason, Record.Message!);
+            status = Interrupted(status, reason, message);
         }
 
         _cell.SetStatus(status);
@@ -242,14 +241,14 @@ internal sealed partial class CellReconciler : IDisposable
         (_cell.Status ?? new PodStatus { StartTime = Record.CreatedAt }).AsFailed(reason, message);
 
     // As a kubelet does it whose node shuts down: what has succeeded has, all else has failed, and the condition says that it was not the pod's fault.
-    private static PodStatus Interrupted(PodStatus ended, string message)
+    private static PodStatus Interrupted(PodStatus ended, string reason, string message)
     {
         if (ended.Phase == PodPhase.Succeeded)
         {
             return ended;
         }
 
-        var status = ended.AsFailed(CellRecord.SpotInterrupted, message);
+        var status = ended.AsFailed(reason, message);
         status.Conditions =
         [
             .. (status.Conditions ?? []).Where(static c => c.Type != PodConditionType.DisruptionTarget),
@@ -334,8 +333,8 @@ internal sealed partial class CellReconciler : IDisposable
     [LoggerMessage(9, LogLevel.Warning, "{CellId} waits for a pod without image {Image}: {Problem}")]
     private partial void LogNotPulled(string cellId, string image, string problem);
 
-    [LoggerMessage(8, LogLevel.Warning, "{CellId} is taken back by the cloud at {Deadline}: {Detail}")]
-    private partial void LogInterrupted(string cellId, DateTimeOffset deadline, string detail);
+    [LoggerMessage(8, LogLevel.Warning, "{CellId} is given up: {Detail}")]
+    private partial void LogLeaving(string cellId, string detail);
 
     [LoggerMessage(7, LogLevel.Warning, "{CellId}: termination failed ({Problem}); tried again in {Pause}")]
     private partial void LogTerminateRetry(string cellId, string problem, TimeSpan pause);

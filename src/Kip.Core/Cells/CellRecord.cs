@@ -13,6 +13,9 @@ public sealed record CellRecord
     /// <summary>The <see cref="Reason"/> of a cell that the cloud takes back.</summary>
     public const string SpotInterrupted = "SpotInterrupted";
 
+    /// <summary>The <see cref="Reason"/> of a cell whose instance the cloud advises to leave, since it is more likely than others to be taken back.</summary>
+    public const string RebalanceRecommended = "RebalanceRecommended";
+
     /// <summary>
     /// Name of the cell: <c>cell-</c> and ten letters or digits, made of the UID of the pod it was planned for, so that a store, which
     /// takes each name once, cannot hold two cells for one pod. A pod that is given another cell has the name again once the first is gone.

@@ -70,7 +70,12 @@ public sealed partial class KubernetesCellStore : ICellStore
             () => _client.ReplaceAsync(CellObject.Resource, wanted, null, CancellationToken.None),
             static e => e.IsConflict || e.IsNotFound,
             $"cell {record.Id} was changed by another since version {record.Version}, or is gone",
-            cancellationToken);
+            cancellationToken,
+            isUnchanged: there =>
+            {
+                wanted.Metadata.ResourceVersion = there.Metadata.ResourceVersion;
+                return there.Write == CellObject.WriteOf(record);
+            });
     }
 
     /// <inheritdoc/>
@@ -78,51 +83,77 @@ public sealed partial class KubernetesCellStore : ICellStore
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentException.ThrowIfNullOrEmpty(record.StoreVersion, nameof(record));
+        var version = CellObject.ResourceVersionOf(record);
         return PersistAsync(
             $"delete {record.Id}",
             async () =>
             {
-                try
+                while (true)
                 {
-                    await _client.DeleteAsync(
-                        CellObject.Resource, new ObjectKey(record.Id), new DeleteOptions { ResourceVersion = record.StoreVersion }, CancellationToken.None).ConfigureAwait(false);
-                }
-                catch (KubernetesApiException e) when (e.IsNotFound)
-                {
-                    // As wanted.
-                }
-                catch (KubernetesApiException e) when (e.IsConflict)
-                {
-                    throw new CellConflictException($"cell {record.Id} was changed by another since version {record.Version}");
-                }
+                    try
+                    {
+                        await _client.DeleteAsync(
+                            CellObject.Resource, new ObjectKey(record.Id), new DeleteOptions { ResourceVersion = version }, CancellationToken.None).ConfigureAwait(false);
+                        return true;
+                    }
+                    catch (KubernetesApiException e) when (e.IsNotFound)
+                    {
+                        return true; // as wanted
+                    }
+                    catch (KubernetesApiException e) when (e.IsConflict)
+                    {
+                        var there = await _client.FindAsync(CellObject.Resource, new ObjectKey(record.Id), cancellationToken).ConfigureAwait(false);
+                        if (there is not null && there.Write != CellObject.WriteOf(record))
+                        {
+                            throw new CellConflictException($"cell {record.Id} was changed by another since version {record.Version}");
+                        }
 
-                return true;
+                        version = there?.Metadata.ResourceVersion;
+                    }
+                }
             },
             cancellationToken);
     }
 
-    private static CellRecord Read(CellObject value) => value.Record! with { StoreVersion = value.Metadata.ResourceVersion };
+    private static CellRecord Read(CellObject value) => value.Record! with { StoreVersion = value.StoreVersion };
 
     private CellObject NewObject(CellRecord record) => CellObject.Of(record, _controllerId, RandomNumberGenerator.GetHexString(16, lowercase: true));
 
     // The precondition (a name, a version) lets one try at most take effect. A refusal may be due to an earlier try whose answer was lost:
-    // then what is there is what was wanted.
+    // then what is there is what was wanted. Or to somebody who has put a label or an annotation on the object: the record is as it was then.
     private Task<CellRecord> WriteAsync(
-        string verb, CellObject wanted, Func<Task<CellObject>> write, Func<KubernetesApiException, bool> isRefusal, string conflict, CancellationToken cancellationToken)
+        string verb,
+        CellObject wanted,
+        Func<Task<CellObject>> write,
+        Func<KubernetesApiException, bool> isRefusal,
+        string conflict,
+        CancellationToken cancellationToken,
+        Predicate<CellObject>? isUnchanged = null)
     {
         var key = new ObjectKey(wanted.Metadata.Name!);
         return PersistAsync(
             $"{verb} {key.Name}",
             async () =>
             {
-                try
+                while (true)
                 {
-                    return Read(await write().ConfigureAwait(false));
-                }
-                catch (KubernetesApiException e) when (isRefusal(e))
-                {
-                    var there = await _client.FindAsync(CellObject.Resource, key, cancellationToken).ConfigureAwait(false);
-                    return there?.Write == wanted.Write ? Read(there!) : throw new CellConflictException(conflict);
+                    try
+                    {
+                        return Read(await write().ConfigureAwait(false));
+                    }
+                    catch (KubernetesApiException e) when (isRefusal(e))
+                    {
+                        var there = await _client.FindAsync(CellObject.Resource, key, cancellationToken).ConfigureAwait(false);
+                        if (there?.Write == wanted.Write)
+                        {
+                            return Read(there!);
+                        }
+
+                        if (there is null || isUnchanged?.Invoke(there) != true)
+                        {
+                            throw new CellConflictException(conflict);
+                        }
+                    }
                 }
             },
             cancellationToken);

@@ -10,12 +10,13 @@ public sealed class OwnerLock : IDisposable
 {
     private static readonly TimeSpan SettlingTime = TimeSpan.FromMinutes(1);
 
-    private readonly string _path;
+    // Whoever looks whether an owner is gone has its lock for a moment.
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(200);
+
     private readonly FileLock _lock;
 
     private OwnerLock(string path, FileLock held)
     {
-        _path = path;
         _lock = held;
         Owner = Path.GetFileName(path);
     }
@@ -26,12 +27,21 @@ public sealed class OwnerLock : IDisposable
     /// <summary>Becomes an owner that comes back under the same name, such as a node.</summary>
     /// <param name="directory">The folder that all owners of one store share; made if needed.</param>
     /// <param name="owner">Its name; a file name.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
     /// <exception cref="IOException">Another process is this owner.</exception>
-    public static OwnerLock Take(string directory, string owner)
+    public static async Task<OwnerLock> TakeAsync(string directory, string owner, TimeProvider time, CancellationToken cancellationToken)
     {
         PrivateFiles.CreateDirectory(directory);
         var path = Path.Combine(directory, owner);
-        return new OwnerLock(path, FileLock.TryAcquire(path) ?? throw new IOException($"another process is {owner}: it holds {path}"));
+        try
+        {
+            return new OwnerLock(path, await FileLock.AcquireAsync(path, Patience, time, cancellationToken).ConfigureAwait(false));
+        }
+        catch (IOException e) when (FileLock.IsHeld(path))
+        {
+            throw new IOException($"another process is {owner}: it holds {path}", e);
+        }
     }
 
     /// <summary>Makes a new owner that never comes back under the same name, such as one run of <c>kip run</c>.</summary>
@@ -45,17 +55,7 @@ public sealed class OwnerLock : IDisposable
     }
 
     /// <summary>Whether the process that made <paramref name="owner"/> has ended.</summary>
-    public static bool IsGone(string directory, string owner)
-    {
-        var path = Path.Combine(directory, owner);
-        if (!File.Exists(path))
-        {
-            return true;
-        }
-
-        using var held = FileLock.TryAcquire(path);
-        return held is not null;
-    }
+    public static bool IsGone(string directory, string owner) => !FileLock.IsHeld(Path.Combine(directory, owner));
 
     /// <summary>Forgets owners that are gone and have no cells.</summary>
     /// <param name="directory">The folder of the owners.</param>
@@ -67,9 +67,10 @@ public sealed class OwnerLock : IDisposable
         {
             // A new owner has its file a moment before it has the lock.
             var settled = time.GetUtcNow() - new DateTimeOffset(File.GetLastWriteTimeUtc(path), TimeSpan.Zero) > SettlingTime;
-            if (settled && !withCells.Contains(Path.GetFileName(path)) && IsGone(directory, Path.GetFileName(path)))
+            if (settled && !withCells.Contains(Path.GetFileName(path)))
             {
-                File.Delete(path);
+                using var gone = FileLock.TryAcquire(path);
+                gone?.DeleteFile();
             }
         }
     }
@@ -77,7 +78,7 @@ public sealed class OwnerLock : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        File.Delete(_path);
+        _lock.DeleteFile();
         _lock.Dispose();
     }
 }

@@ -33,7 +33,8 @@ internal static class DeleteCommand
             // Their cloud must be known, or nothing could be ended.
             var remote = await HostSettings.LoadAsync(flags, needsCloud: true, cancellationToken).ConfigureAwait(false);
             using var records = await ClusterCells.OpenAsync(remote, cluster.Kubeconfig, loggers, cancellationToken).ConfigureAwait(false);
-            return await ShowAsync(node, await records.EndNodeAsync(node, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
+            var ended = await records.EndNodeAsync(node, static waits => Console.Error.WriteLine($"kip: {waits}"), cancellationToken).ConfigureAwait(false);
+            return await ShowAsync(node, ended).ConfigureAwait(false);
         }
 
         var settings = await HostSettings.LoadAsync(flags, cloud, cancellationToken).ConfigureAwait(false);
@@ -45,7 +46,7 @@ internal static class DeleteCommand
     {
         foreach (var cell in ended)
         {
-            Console.Out.WriteLine($"{cell.Id} of pod {cell.Pod}");
+            Console.Out.WriteLine(cell.Pod is { } pod ? $"{cell.Id} of pod {pod}" : $"{cell.Id}, which waited for a pod");
         }
 
         await Console.Error.WriteLineAsync($"kip: {ended.Count} cells of node {node} ended").ConfigureAwait(false);

@@ -2,6 +2,7 @@ using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
 using Kip.Drivers.Local;
+using Kip.Host.Node;
 using Kip.Kubernetes;
 using Kip.Pods;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -34,13 +35,17 @@ internal sealed record HostSettings(
     /// <summary>How cells are looked after, whatever cloud they are in.</summary>
     /// <param name="owner">Whose they are.</param>
     /// <param name="authority">The authority that their agents are to trust.</param>
-    public CellManagerOptions CellOptions(string owner, CertificateAuthority authority) => new()
+    /// <param name="cloud">Where they are.</param>
+    public CellManagerOptions CellOptions(string owner, CertificateAuthority authority, NodeCloud cloud) => new()
     {
         Owner = owner,
         ControllerCa = authority.CertificatePem,
         CellOverhead = Provider.Cells.Overhead,
         SizingRule = Provider.Cells.SizingRule,
         DefaultInstanceType = Provider.Cells.DefaultInstanceType,
+        ObserveInterval = cloud.ObserveInterval,
+        TerminatesOrphans = Provider.Cells.TerminatesOrphans,
+        ReplacesAtRebalance = Provider.Cells.ReplacesAtRebalance,
         Registries = Registries,
         Credentials = Credentials,
     };

@@ -124,6 +124,9 @@ internal sealed record CellsConfiguration
     /// <summary>cells.orphans: whether instances in no record are terminated.</summary>
     public bool TerminatesOrphans { get; init; } = true;
 
+    /// <summary>cells.rebalance: whether pods are moved when the cloud recommends it.</summary>
+    public bool ReplacesAtRebalance { get; init; }
+
     /// <summary>cells.overhead: what a cell takes beside its pod.</summary>
     public ResourceRequest Overhead { get; init; } = ResourceRequest.CellOverhead;
 

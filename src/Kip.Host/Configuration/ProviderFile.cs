@@ -158,6 +158,8 @@ internal sealed class CellsSection
 
     public string? Orphans { get; set; }
 
+    public string? Rebalance { get; set; }
+
     public string? Store { get; set; }
 
     public Dictionary<string, string>? Overhead { get; set; }

@@ -227,6 +227,7 @@ internal sealed partial class ProviderReader
             DefaultVolumeBytes = VolumeBytes(cells.DefaultVolumeSize),
             SizingRule = Rule(Text(cells.Sizing)),
             TerminatesOrphans = TerminatesOrphans(Text(cells.Orphans)),
+            ReplacesAtRebalance = ReplacesAtRebalance(Text(cells.Rebalance)),
             Store = Store(Text(cells.Store)),
             Overhead = Overhead(cells.Overhead ?? []),
             StandbyCells = [.. (cells.StandbyCells ?? []).Select(StandbyCells)],
@@ -250,6 +251,12 @@ internal sealed partial class ProviderReader
         {
             _errors.OneOf("cells.orphans", text, "report", "terminate");
             return text != "report";
+        }
+
+        bool ReplacesAtRebalance(string? text)
+        {
+            _errors.OneOf("cells.rebalance", text, "tell", "replace");
+            return text == "replace";
         }
 
         SizingRule Rule(string? text)

@@ -56,18 +56,17 @@ internal sealed class ClusterCells : IDisposable
     });
 
     /// <summary>Ends the cells of a virtual node, whose hosts must not run.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="onWait">Told what is waited for, when that takes a while.</param>
+    /// <param name="cancellationToken">Ends the call; what was begun goes on at the next.</param>
     /// <exception cref="HostException">One runs, or the cloud cannot be used.</exception>
-    public Task<IReadOnlyList<CellRecord>> EndNodeAsync(string node, CancellationToken cancellationToken) => ExplainAsync(async () =>
+    public Task<IReadOnlyList<CellRecord>> EndNodeAsync(string node, Action<string> onWait, CancellationToken cancellationToken) => ExplainAsync(async () =>
     {
         var time = TimeProvider.System;
-        await CheckNoHostAsync(node, time, cancellationToken).ConfigureAwait(false);
+        await CheckNoHostAsync(node, onWait, time, cancellationToken).ConfigureAwait(false);
         using var cloud = NodeCloud.Open(_settings, null, _authority.Id, time, _loggers);
         await using var manager = new CellManager(
-            _settings.CellOptions($"delete-{RandomNumberGenerator.GetHexString(10, lowercase: true)}", _authority) with
-            {
-                ObserveInterval = cloud.ObserveInterval,
-                TerminatesOrphans = _settings.Provider.Cells.TerminatesOrphans,
-            },
+            _settings.CellOptions($"delete-{RandomNumberGenerator.GetHexString(10, lowercase: true)}", _authority, cloud),
             cloud.Driver,
             Store,
             new GrpcAgentConnector(_authority, time, _loggers.CreateLogger<GrpcAgentConnector>()),
@@ -84,7 +83,7 @@ internal sealed class ClusterCells : IDisposable
     }
 
     // No clock is believed: a host that lives renews its lease within the time.
-    private async Task CheckNoHostAsync(string node, TimeProvider time, CancellationToken cancellationToken)
+    private async Task CheckNoHostAsync(string node, Action<string> onWait, TimeProvider time, CancellationToken cancellationToken)
     {
         var before = await LeaseAsync().ConfigureAwait(false);
         if (before is not { Spec.HolderIdentity: { Length: > 0 } holder })
@@ -92,6 +91,7 @@ internal sealed class ClusterCells : IDisposable
             return;
         }
 
+        onWait($"the last host of node {node}, {holder}, has not given it back; looking for {Watch.TotalSeconds:0} s whether it lives");
         await Task.Delay(Watch, time, cancellationToken).ConfigureAwait(false);
         if (await LeaseAsync().ConfigureAwait(false) is { } after && after.Metadata.ResourceVersion != before.Metadata.ResourceVersion)
         {

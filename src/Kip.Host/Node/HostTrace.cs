@@ -22,12 +22,14 @@ internal sealed class HostTrace : IDisposable
     /// <summary>Leaves a trace where it can; a host without a folder of its own does without, as does the second of two that share one.</summary>
     /// <param name="folder">The state folder.</param>
     /// <param name="node">The node.</param>
-    public static HostTrace TryLeave(string folder, string node)
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    public static async Task<HostTrace> TryLeaveAsync(string folder, string node, TimeProvider time, CancellationToken cancellationToken)
     {
         OwnerLock? held = null;
         try
         {
-            held = OwnerLock.Take(Path.Combine(folder, "hosts"), node);
+            held = await OwnerLock.TakeAsync(Path.Combine(folder, "hosts"), node, time, cancellationToken).ConfigureAwait(false);
             var path = Path.Combine(folder, "hosts", $"{node}.last");
             var boot = File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
             var known = File.Exists(path) ? File.ReadAllText(path).Split(' ') : [];

@@ -45,10 +45,8 @@ internal static class NodeHost
                 node,
                 client,
                 leaseClient,
-                settings.Host.CellOptions(memory.Owner, memory.Authority) with
+                settings.Host.CellOptions(memory.Owner, memory.Authority, cloud) with
                 {
-                    ObserveInterval = cloud.ObserveInterval,
-                    TerminatesOrphans = settings.Host.Provider.Cells.TerminatesOrphans,
                     StandbyCells = settings.Host.Provider.Cells.StandbyCells,
                     StandbyBudgetPerHour = settings.Host.Provider.Cells.StandbyBudgetPerHour,
                 },

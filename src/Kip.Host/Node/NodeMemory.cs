@@ -42,11 +42,12 @@ internal abstract class NodeMemory : IDisposable
         {
             var secret = new ObjectKey(@namespace, SecretName);
             var authority = await CertificateAuthority.LoadOrCreateAsync(client, secret, time, loggers.CreateLogger<CertificateAuthority>(), cancellationToken).ConfigureAwait(false);
-            return new InCluster(owner, authority, HostTrace.TryLeave(settings.Host.StateDirectory, settings.NodeName), client, time, loggers);
+            var trace = await HostTrace.TryLeaveAsync(settings.Host.StateDirectory, settings.NodeName, time, cancellationToken).ConfigureAwait(false);
+            return new InCluster(owner, authority, trace, client, time, loggers);
         }
 
         var folder = settings.Host.StateDirectory;
-        var held = OwnerLock.Take(Path.Combine(folder, "owners"), owner);
+        var held = await OwnerLock.TakeAsync(Path.Combine(folder, "owners"), owner, time, cancellationToken).ConfigureAwait(false);
         try
         {
             return new InFolder(held, await CertificateAuthority.LoadOrCreateAsync(folder, time, cancellationToken).ConfigureAwait(false), folder);

@@ -52,7 +52,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
             cloud = NodeCloud.Open(ofNode ? settings : settings with { Provider = settings.Provider with { ControllerId = null } }, instanceData: null, authority.Id, time, loggers);
             var store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
             var manager = new CellManager(
-                settings.CellOptions(owner.Owner, authority) with { ObserveInterval = cloud.ObserveInterval },
+                settings.CellOptions(owner.Owner, authority, cloud),
                 cloud.Driver,
                 store,
                 new GrpcAgentConnector(authority, time, loggers.CreateLogger<GrpcAgentConnector>()),
@@ -90,7 +90,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
     {
         try
         {
-            using var owner = OwnerLock.Take(_owners, NodeOwner(node));
+            using var owner = await OwnerLock.TakeAsync(_owners, NodeOwner(node), TimeProvider.System, cancellationToken).ConfigureAwait(false);
             return (await Manager.CollectAsync(r => r.Owner == owner.Owner, cancellationToken).ConfigureAwait(false)).Cells;
         }
         catch (Exception e) when (e is IOException or DriverException)

@@ -150,7 +150,7 @@ public sealed partial class WorkQueue<TKey> : IDisposable
         {
             if (Failed(key, e) is { } failure)
             {
-                LogFailure(_options.IsExpected(e) ? null : e, key.ToString(), failure.Failures, failure.Pause, e.Message);
+                LogFailure(_options.IsExpected(e) ? null : e, key.ToString(), failure.Failures, TimeSpan.FromSeconds(Math.Ceiling(failure.Pause.TotalSeconds)), e.Message);
                 Tell(failure);
             }
         }

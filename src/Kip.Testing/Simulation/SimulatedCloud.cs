@@ -1,5 +1,6 @@
 using System.Globalization;
 using Kip.Agents;
+using Kip.Cells;
 using Kip.Drivers;
 
 namespace Kip.Testing;
@@ -249,13 +250,16 @@ public sealed class SimulatedCloud : IDisposable
         }
     }
 
-    /// <summary>Says of a spot instance, by the cloud's own events only, that it is likely to be taken back before long.</summary>
+    /// <summary>Says of a spot instance that it is likely to be taken back before long.</summary>
     /// <param name="instanceId">Its identifier.</param>
     public void RecommendRebalance(string instanceId)
     {
         lock (_gate)
         {
-            Notify(GetMachine(instanceId), null, "the spot instance is more likely to be taken back than others");
+            const string message = "the spot instance is more likely to be taken back than others";
+            var machine = GetMachine(instanceId);
+            machine.Agent.Journal.Publish("Warning", CellRecord.RebalanceRecommended, message, null);
+            Notify(machine, null, message);
         }
     }
 

@@ -393,7 +393,7 @@ internal sealed partial class PodController : IAsyncDisposable
                 case CellUpdateKind.PodEvent when update.Event is { } happened && !(happened.Time < told):
                     _events.FromCell(tracked.Reference, happened);
                     break;
-                case CellUpdateKind.State when update.Cell is { State: CellState.Draining, Reason: CellRecord.SpotInterrupted }:
+                case CellUpdateKind.State when update.Cell is { State: CellState.Draining, Reason: CellRecord.SpotInterrupted or CellRecord.RebalanceRecommended }:
                     await ReplaceAsync(key, tracked, update.Cell).ConfigureAwait(false);
                     break;
                 case CellUpdateKind.State when update.Cell.Pod is null:
@@ -414,14 +414,14 @@ internal sealed partial class PodController : IAsyncDisposable
     }
 
     /// <summary>
-    /// Tells of a cell that the cloud takes back. A pod that a controller looks after is deleted, with what time is left as its grace: the
+    /// Tells of a cell that the cloud takes back, or may. A pod that a controller looks after is deleted, with what time is left as its grace: the
     /// controller makes another one at once, instead of when this one has ended.
     /// </summary>
     private async Task ReplaceAsync(ObjectKey key, TrackedPod tracked, CellRecord cell)
     {
         var isReplaced = tracked.Pod is { Metadata.DeletionTimestamp: null } pod && (pod.Metadata.OwnerReferences ?? []).Exists(static o => o.Controller == true);
         _events.Warning(
-            tracked.Reference, CellRecord.SpotInterrupted, $"{cell.Message}; the pod is stopped{(isReplaced ? " and deleted, for its controller to replace it now" : "")}");
+            tracked.Reference, cell.Reason!, $"{cell.Message}; the pod is stopped{(isReplaced ? " and deleted, for its controller to replace it now" : "")}");
         if (!isReplaced)
         {
             return;

@@ -196,8 +196,11 @@ public class InterruptionTests
 
             Assert.Equal(1, events.Count(static e => e == "RebalanceRecommended"));
             Assert.Equal((CellState.Claimed, PodPhase.Running), (cell.Record.State, cell.Status?.Phase));
+            Assert.Equal(CellRecord.RebalanceRecommended, Assert.Single(await bench.Store.ListAsync(default)).Reason);
             await cell.StopPodAsync(TimeSpan.Zero, default);
             await watching;
+            Assert.Equal("PodEnded", cell.Record.Reason);
+            Assert.Null((await cell.PodEnded).Reason);
 
             async Task WatchAsync()
             {
@@ -212,6 +215,99 @@ public class InterruptionTests
         });
     }
 
+    [Fact]
+    public async Task Advice_WhereItIsToBeFollowed_MovesThePodOfAController_WithAllOfItsGrace()
+    {
+        await using var bench = await CreateAsync(stopTime: TimeSpan.FromMinutes(4));
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync(options: static o => o with { ReplacesAtRebalance = true });
+            var cell = await RunningAsync(manager, bench, Spot.Replace("{containers", "{terminationGracePeriodSeconds: 300, containers", StringComparison.Ordinal), isControlled: true);
+            var advised = bench.Clock.Elapsed;
+
+            bench.Cloud.RecommendRebalance(cell.Record.InstanceId!);
+            await bench.Clock.AdvanceUntilAsync(() => cell.Record.State == CellState.Draining);
+            var next = await manager.RunPodAsync(Bench.NewPod("next", Spot), default);
+            var status = await cell.PodEnded;
+
+            Assert.NotEqual(cell.Record.Zone, next.Record.Zone);
+            Assert.InRange(bench.Clock.Elapsed - advised, TimeSpan.FromMinutes(4), TimeSpan.FromMinutes(5));
+            Assert.Equal((PodPhase.Failed, CellRecord.RebalanceRecommended), (status.Phase, status.Reason));
+            Assert.Contains(status.Conditions!, static c => c is { Type: PodConditionType.DisruptionTarget, Status: "True" });
+        });
+    }
+
+    [Fact]
+    public async Task Advice_WhereItIsToBeFollowed_LeavesAPodThatNobodyMakesAnew()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync(options: static o => o with { ReplacesAtRebalance = true });
+            var cell = await RunningAsync(manager, bench);
+
+            bench.Cloud.RecommendRebalance(cell.Record.InstanceId!);
+            await bench.Clock.AdvanceUntilAsync(() => cell.Record.Reason == CellRecord.RebalanceRecommended);
+
+            Assert.Equal((CellState.Claimed, PodPhase.Running), (cell.Record.State, cell.Status?.Phase));
+        });
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task NoticeAfterAdvice_StopsThePodInTime(bool isFollowed)
+    {
+        await using var bench = await CreateAsync(stopTime: TimeSpan.FromMinutes(30));
+        await bench.RunAsync(async () =>
+        {
+            var manager = await bench.StartAsync(options: o => o with { ReplacesAtRebalance = isFollowed });
+            var cell = await RunningAsync(manager, bench, Spot.Replace("{containers", "{terminationGracePeriodSeconds: 3600, containers", StringComparison.Ordinal), isControlled: true);
+            bench.Cloud.RecommendRebalance(cell.Record.InstanceId!);
+            await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(1));
+            Assert.Equal((isFollowed ? CellState.Draining : CellState.Claimed, CellRecord.RebalanceRecommended), (cell.Record.State, cell.Record.Reason));
+            var noticed = bench.Clock.Elapsed;
+
+            bench.Cloud.Reclaim(cell.Record.InstanceId!);
+            var status = await cell.PodEnded;
+
+            Assert.InRange(bench.Clock.Elapsed - noticed, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(120));
+            Assert.Equal(CellRecord.SpotInterrupted, status.Reason);
+        });
+    }
+
+    [Fact]
+    public async Task Advice_BetweenTwoHosts_IsToldByTheSecond_AndNotByTheThird()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            var first = await bench.StartAsync();
+            var cell = await RunningAsync(first, bench);
+            await first.DisposeAsync();
+            bench.Cloud.RecommendRebalance(cell.Record.InstanceId!);
+
+            Assert.True(await TellsAsync());
+            Assert.False(await TellsAsync());
+        });
+
+        async Task<bool> TellsAsync()
+        {
+            await using var manager = await bench.StartAsync();
+            var cell = Assert.Single(manager.Cells);
+            await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(1));
+            var told = false;
+            var disposing = manager.DisposeAsync();
+            await foreach (var update in cell.WatchAsync(default))
+            {
+                told |= update.Event?.Reason == CellRecord.RebalanceRecommended;
+            }
+
+            await disposing;
+            return told;
+        }
+    }
+
     private static Task<Bench> CreateAsync(
         TimeSpan? stopTime = null, int stopExitCode = 143, bool tellsInterruptions = false, TimeSpan? bootTime = null) => Bench.CreateAsync(new SimulatedCloudOptions
     {
@@ -223,9 +319,11 @@ public class InterruptionTests
         },
     });
 
-    private static async Task<Cell> RunningAsync(CellManager manager, Bench bench, string spec = Spot)
+    private static async Task<Cell> RunningAsync(CellManager manager, Bench bench, string spec = Spot, bool isControlled = false)
     {
-        var cell = await manager.RunPodAsync(Bench.NewPod(spec: spec), default);
+        var pod = Bench.NewPod(spec: spec);
+        pod.Metadata.OwnerReferences = isControlled ? [new OwnerReference { ApiVersion = "apps/v1", Kind = "ReplicaSet", Name = "web", Uid = "uid-web", Controller = true }] : null;
+        var cell = await manager.RunPodAsync(pod, default);
         await bench.Clock.AdvanceUntilAsync(() => cell.Status?.Phase == PodPhase.Running);
         return cell;
     }

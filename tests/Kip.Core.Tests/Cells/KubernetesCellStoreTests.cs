@@ -1,6 +1,7 @@
 using System.Net;
 using Kip.Cells;
 using Kip.Kubernetes.Client;
+using Kip.Kubernetes.Objects;
 using Kip.Kubernetes.Tests.Client;
 using Kip.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -66,6 +67,39 @@ public sealed class KubernetesCellStoreTests
         await Assert.ThrowsAsync<CellConflictException>(() => store.UpdateAsync(record with { State = CellState.Booting }, default));
 
         Assert.Equal(theirs, Assert.Single(await store.ListAsync(default)));
+    });
+
+    [Fact]
+    public Task UpdateAndDelete_SomebodyHasLabelledTheObject_AreNoConflict() => _clock.RunAsync(async () =>
+    {
+        var store = Store(_api);
+        var record = await store.AddAsync(CellStoreTests.Record("cell-a", "uid"), default);
+        await LabelAsync();
+
+        record = await store.UpdateAsync(record with { State = CellState.Booting }, default);
+        Assert.Equal(record, Assert.Single(await Store(_other).ListAsync(default)));
+        await LabelAsync();
+        await store.DeleteAsync(record, default);
+
+        Assert.Empty(await store.ListAsync(default));
+
+        async Task LabelAsync()
+        {
+            var there = await _other.GetAsync(CellObject.Resource, new ObjectKey("cell-a"), default);
+            there.Metadata.Labels!["team"] = "a";
+            await _other.ReplaceAsync(CellObject.Resource, there, null, default);
+        }
+    });
+
+    [Fact]
+    public Task Delete_AnotherHasWrittenTheRecord_Conflicts() => _clock.RunAsync(async () =>
+    {
+        var store = Store(_api);
+        var record = await store.AddAsync(CellStoreTests.Record("cell-a", "uid"), default);
+        await Store(_other).UpdateAsync(record, default); // as a host does that takes over: the same once more
+
+        await Assert.ThrowsAsync<CellConflictException>(() => store.DeleteAsync(record, default));
+        await Assert.ThrowsAsync<CellConflictException>(() => store.UpdateAsync(record, default));
     });
 
     [Fact]

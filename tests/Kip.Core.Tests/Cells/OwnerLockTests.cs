@@ -22,6 +22,45 @@ public sealed class OwnerLockTests : IDisposable
     }
 
     [Fact]
+    public async Task Take_ByTwo_TheSecondIsTold_UntilTheFirstHasEnded()
+    {
+        using (await OwnerLock.TakeAsync(_directory.Path, "node-a", TimeProvider.System, default))
+        {
+            var exception = await Assert.ThrowsAsync<IOException>(() => OwnerLock.TakeAsync(_directory.Path, "node-a", TimeProvider.System, default));
+            Assert.StartsWith("another process is node-a: ", exception.Message, StringComparison.Ordinal);
+        }
+
+        using var next = await OwnerLock.TakeAsync(_directory.Path, "node-a", TimeProvider.System, default);
+        Assert.False(OwnerLock.IsGone(_directory.Path, "node-a"));
+    }
+
+    [Fact]
+    public async Task Take_WhileOthersComeAndGo_IsNeverTwoAtOnce()
+    {
+        var (inside, taken) = (0, 0);
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            for (var i = 0; i < 25; i++)
+            {
+                try
+                {
+                    using var held = await OwnerLock.TakeAsync(_directory.Path, "node-a", TimeProvider.System, default);
+                    Assert.Equal(1, Interlocked.Increment(ref inside));
+                    Interlocked.Increment(ref taken);
+                    await Task.Yield();
+                    Interlocked.Decrement(ref inside);
+                }
+                catch (IOException)
+                {
+                    // The others had it for too long.
+                }
+            }
+        })));
+
+        Assert.InRange(taken, 1, int.MaxValue);
+    }
+
+    [Fact]
     public void ForgetGone_TakesOldFilesOfTheDeadWithoutCells_AndNoOthers()
     {
         var clock = TimeProvider.System;

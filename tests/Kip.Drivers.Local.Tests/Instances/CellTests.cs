@@ -1,11 +1,11 @@
 using System.Globalization;
+using System.IO.Pipes;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
 using Kip.Drivers.Local.Host;
-using Microsoft.Win32.SafeHandles;
 
 namespace Kip.Drivers.Local.Tests.Instances;
 
@@ -55,15 +55,15 @@ public sealed class CellTests : IAsyncLifetime
     [RootFact]
     public async Task OpenFile_OfWhoeverLaunched_IsNotHeldByTheCell()
     {
-        var path = Path.Combine(_machine.Directory, "a-lock");
-        using var inherited = new SafeFileHandle(NativeMethods.Open(path, NativeMethods.OpenReadWrite | NativeMethods.OpenCreate, 0x180), ownsHandle: true);
-        Assert.False(inherited.IsInvalid);
+        using var inherited = new AnonymousPipeServerStream(PipeDirection.Out, HandleInheritability.Inheritable);
+        var pipe = new FileInfo($"/proc/self/fd/{inherited.ClientSafePipeHandle.DangerousGetHandle()}").LinkTarget;
+        Assert.StartsWith("pipe:[", pipe, StringComparison.Ordinal);
 
         var (id, init) = await LaunchAsync(TestMachine.Request());
 
         var processes = TestMachine.ProcessesOf(id, "containerd").Append(init).ToList();
         Assert.NotEmpty(processes);
-        Assert.DoesNotContain(processes.SelectMany(static process => Directory.EnumerateFiles($"/proc/{process}/fd")), file => File.ResolveLinkTarget(file, false)?.FullName == path);
+        Assert.DoesNotContain(processes.SelectMany(static process => Directory.EnumerateFiles($"/proc/{process}/fd")), file => new FileInfo(file).LinkTarget == pipe);
     }
 
     [RootFact]

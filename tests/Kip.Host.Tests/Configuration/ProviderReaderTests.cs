@@ -74,6 +74,7 @@ public sealed class ProviderReaderTests : IDisposable
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: 0}]}\n", "cells.standbyCells[0].dedicated: expected true or false")]
     [InlineData(Local + "cells: {standbyCells: [{instanceType: a, dedicated: true}]}\n", "cells.standbyCells[0].dedicated: Forbidden: Kip launches no cells on dedicated hosts")]
     [InlineData(Local + "cells: {orphans: ignore}\n", "cells.orphans: Unsupported value: \"ignore\": supported values: \"report\", \"terminate\"")]
+    [InlineData(Local + "cells: {rebalance: drain}\n", "cells.rebalance: Unsupported value: \"drain\": supported values: \"tell\", \"replace\"")]
     [InlineData(Local + "cells: {standbyBudgetPerHour: -0.5}\n", "cells.standbyBudgetPerHour: Invalid value: -0.5: must be dollars per hour, 0 or more")]
     [InlineData(Local + "cells: {standbyBudgetPerHour: much}\n", "cells.standbyBudgetPerHour: expected a number, found the string \"much\"")]
     [InlineData(Local + "cells: {callLimits: {launch: {perSecond: 0, burst: 0}}}\n", "cells.callLimits.launch.perSecond: Invalid value: 0: must be more than 0", "cells.callLimits.launch.burst: Invalid value: 0: must be at least 1")]

@@ -215,7 +215,13 @@ internal sealed class FakeKubernetesClient : IKubernetesClient
         await BeginAsync("delete", cancellationToken);
         lock (_cluster.Lock)
         {
-            Store(type, Read(type, key), WatchEventType.Deleted);
+            var there = Read(type, key);
+            if (options?.ResourceVersion is { } version && version != there.Metadata.ResourceVersion)
+            {
+                throw Refusal(409, "Conflict");
+            }
+
+            Store(type, there, WatchEventType.Deleted);
         }
     }
 

@@ -10,10 +10,13 @@ namespace Kip.VirtualKubelet.Tests.Pods;
 [Collection(ClusterCollection.Name)]
 public sealed class SpotAndStandbyTests(SharedControlPlane cluster)
 {
-    [ControlPlaneFact]
-    public async Task SpotNotice_ToAPodOfADeployment_ItsReplacementRunsBeforeItHasEnded()
+    [ControlPlaneTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task SpotNoticeOrAdvice_ToAPodOfADeployment_ItsReplacementRunsBeforeItHasEnded(bool isAdvice)
     {
         await using var world = await NodeWorld.CreateAsync(cluster.Plane, Slow());
+        world.ReplacesAtRebalance = isAdvice;
         await using var host = await world.StartAsync();
         await world.Plane.ApplyAsync($$$"""
             apiVersion: apps/v1
@@ -34,7 +37,15 @@ public sealed class SpotAndStandbyTests(SharedControlPlane cluster)
         await world.KubectlAsync("rollout", "status", "deployment/web", "--timeout=60s");
         var first = Assert.Single(world.Alive);
 
-        world.Cloud.Reclaim(first.Instance.Id);
+        if (isAdvice)
+        {
+            world.Cloud.RecommendRebalance(first.Instance.Id);
+        }
+        else
+        {
+            world.Cloud.Reclaim(first.Instance.Id);
+        }
+
         await NodeWorld.EventuallyAsync("the replacement to run", async () =>
             (await world.KubectlAsync("get", "pods", "-o", "jsonpath={range .items[?(@.status.phase==\"Running\")]}{.metadata.uid} {end}")).Split(' ', StringSplitOptions.RemoveEmptyEntries)
                 .Any(uid => uid != first.PodUid));
@@ -42,7 +53,8 @@ public sealed class SpotAndStandbyTests(SharedControlPlane cluster)
         Assert.Contains(world.Alive, i => i.Instance.Id == first.Instance.Id); // it still has its grace period
         Assert.Empty(world.Cloud.Violations);
         var events = await world.KubectlAsync("get", "events", "-o", "jsonpath={range .items[*]}{.reason}: {.message}{\"\\n\"}{end}");
-        Assert.Contains("SpotInterrupted: the cloud takes the cell back at ", events, StringComparison.Ordinal);
+        Assert.Contains(
+            isAdvice ? "RebalanceRecommended: the cloud advises to leave the instance: " : "SpotInterrupted: the cloud takes the cell back at ", events, StringComparison.Ordinal);
         Assert.Contains("deleted, for its controller to replace it now", events, StringComparison.Ordinal);
     }
 

@@ -58,6 +58,8 @@ internal sealed class NodeWorld : IAsyncDisposable
     /// <summary>Cells that hosts keep ready.</summary>
     public IReadOnlyList<StandbyCells> StandbyCells { get; set; } = [];
 
+    public bool ReplacesAtRebalance { get; set; }
+
     public IReadOnlyList<SimulatedInstance> Alive => [.. Cloud.Instances.Where(static i => i.IsAlive)];
 
     public static async Task<NodeWorld> CreateAsync(ControlPlane plane, SimulatedCloudOptions? options = null, TimeProvider? time = null)
@@ -189,7 +191,14 @@ internal sealed class NodeProcess : IAsyncDisposable
             },
             Client(clients[0]),
             Client(clients[1]),
-            new CellManagerOptions { Owner = "node-" + world.Name, ControllerCa = "pem", ObserveInterval = TimeSpan.FromMilliseconds(200), StandbyCells = world.StandbyCells },
+            new CellManagerOptions
+            {
+                Owner = "node-" + world.Name,
+                ControllerCa = "pem",
+                ObserveInterval = TimeSpan.FromMilliseconds(200),
+                StandbyCells = world.StandbyCells,
+                ReplacesAtRebalance = world.ReplacesAtRebalance,
+            },
             Guard(world.Cloud.CreateDriver("kip-test")),
             Guard<ICellStore>(await SqliteCellStore.OpenAsync(store, default)),
             Guard(world.Cloud.CreateConnector()),

@@ -50,9 +50,42 @@ public class CrashSearchTests(ITestOutputHelper output)
         await Parallel.ForEachAsync(runs, new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (run, _) =>
         {
             // Most of a stalled boot, and of the wait for a volume, is one call again and again.
-            for (var call = 0; await RunAndDieAsync(run.Story, call, run.Death) is { } point; call += run.Story.KnowsBoots ? 8 : run.Story.Volume is null ? 1 : 3)
+            for (var call = 0; await RunAndDieAsync(run.Story, clock => MortalProcess.DyingAtCall(call, run.Death, clock), $"killed at call {call}, {run.Death}") is { } point; call += run.Story.KnowsBoots ? 8 : run.Story.Volume is null ? 1 : 3)
             {
                 points.TryAdd($"{run.Story.Name}: {point}, {run.Death}", 0);
+            }
+        });
+
+        Tell(points.Keys);
+        Assert.InRange(points.Count, 1000, int.MaxValue);
+    }
+
+    /// <summary>
+    /// The same at points that nobody has listed: whenever code of the controller goes on after an await. There are too many to take all; each run
+    /// takes others, spread over the whole story.
+    /// </summary>
+    [Fact]
+    public async Task Controller_KilledWhereverItGoesOn_LosesNothing_DoublesNothing_LeavesNothing()
+    {
+        const int OfEachStory = 90;
+        var seed = Random.Shared.Next();
+        output.WriteLine($"seed {seed}");
+        var points = new ConcurrentDictionary<string, byte>();
+        await Parallel.ForEachAsync(Stories.Index(), new ParallelOptions { MaxDegreeOfParallelism = 4 }, async (told, _) =>
+        {
+            var (index, story) = told;
+            var all = 0;
+            Assert.Null(await RunAndDieAsync(story, clock => MortalProcess.DyingWhereItGoesOn(null, clock), "not killed", process => all = process.Points.Count));
+            output.WriteLine($"{story.Name}: goes on at {all} points");
+            var random = new Random(seed + index);
+            var step = Math.Max(1.0, (double)all / OfEachStory);
+            for (var begins = 0.0; begins < all; begins += step)
+            {
+                var point = 1 + (int)(begins + (random.NextDouble() * step));
+                if (await RunAndDieAsync(story, clock => MortalProcess.DyingWhereItGoesOn(point, clock), $"killed where it goes on for the {point}. time, seed {seed}") is { } died)
+                {
+                    points.TryAdd($"{story.Name}: {died}", 0);
+                }
             }
         });
 
@@ -71,7 +104,7 @@ public class CrashSearchTests(ITestOutputHelper output)
     }
 
     /// <summary>Where the controller was killed; null when it lived to the end of the story.</summary>
-    private static async Task<string?> RunAndDieAsync(Story story, int call, Death death)
+    private static async Task<string?> RunAndDieAsync(Story story, Func<TimeProvider, MortalProcess> begin, string how, Action<MortalProcess>? lookAt = null)
     {
         await using var bench = await Bench.CreateAsync(story.Cloud());
         if (story.SoldOut)
@@ -80,31 +113,34 @@ public class CrashSearchTests(ITestOutputHelper output)
         }
 
         var volume = story.Volume is { } id ? bench.Cloud.AddVolume("sim-1a", id) : null;
-        using var process = new MortalProcess(call, death, bench.Clock);
+        using var process = begin(bench.Clock);
         var owner = new Owner(story, bench, volume);
-        var what = $"{story.Name}, killed at call {call}, {death}";
         try
         {
             await bench.RunAsync(async () =>
             {
-                var first = await bench.StartAsync(
-                    driver: d => new MortalDriver(d, process),
-                    store: s => new MortalStore(s, process),
-                    agents: a => new MortalConnector(a, process),
-                    options: o => owner.Options(o, story.Standby));
-                for (var i = 0; i < 10 && story.KnowsBoots; i++)
+                var (first, told) = await process.Points.InsideAsync(async () =>
                 {
-                    first.Boots.Add("sim.nano", TimeSpan.FromSeconds(2));
-                }
+                    var manager = await bench.StartAsync(
+                        driver: d => new MortalDriver(d, process),
+                        store: s => new MortalStore(s, process),
+                        agents: a => new MortalConnector(a, process),
+                        options: o => owner.Options(o, story.Standby, process));
+                    for (var i = 0; i < 10 && story.KnowsBoots; i++)
+                    {
+                        manager.Boots.Add("sim.nano", TimeSpan.FromSeconds(2));
+                    }
 
-                var told = owner.TellAsync(first, process.Token);
+                    return (manager, owner.TellAsync(manager, process.Token));
+                });
                 await Task.WhenAny(process.Died, told);
+                lookAt?.Invoke(process);
                 var disposing = first.DisposeAsync();
-                process.Bury();
+                await process.BuryAsync();
                 await disposing;
                 await told.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-                var second = await bench.StartAsync(options: o => owner.Options(o, standby: 0));
+                var second = await bench.StartAsync(options: o => owner.Options(o, standby: 0, process: null));
                 await owner.TellAsync(second, CancellationToken.None);
                 await process.Sent;
                 await bench.Clock.AdvanceUntilAsync(() => !bench.Alive.Any());
@@ -117,7 +153,7 @@ public class CrashSearchTests(ITestOutputHelper output)
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            throw new InvalidOperationException($"{what} ({process.Point}): {e.Message}", e);
+            throw new InvalidOperationException($"{story.Name}, {how} ({process.Point}): {e.Message}", e);
         }
 
         return process.Point;
@@ -175,18 +211,10 @@ public class CrashSearchTests(ITestOutputHelper output)
     {
         private readonly ConcurrentDictionary<string, PodStatus> _told = new();
 
-        public CellManagerOptions Options(CellManagerOptions options, int standby) => options with
+        public CellManagerOptions Options(CellManagerOptions options, int standby, MortalProcess? process) => options with
         {
             StandbyCells = standby > 0 ? [new StandbyCells("sim.nano", standby)] : [],
-            BeforeForgotten = (cell, _) =>
-            {
-                if (cell.Record is { ClaimedAt: not null, FinalStatus: { } final })
-                {
-                    _told[cell.Pod.Uid] = final;
-                }
-
-                return Task.CompletedTask;
-            },
+            BeforeForgotten = (cell, _) => process is null ? HearAsync(cell) : process.CallAsync($"tell the end of {cell.Pod.Name}", () => HearAsync(cell)),
         };
 
         public Task TellAsync(CellManager manager, CancellationToken process) => Task.WhenAll(story.Pods.Select(pod => TellAsync(pod, manager, process)));
@@ -210,11 +238,22 @@ public class CrashSearchTests(ITestOutputHelper output)
             }
         }
 
+        private Task HearAsync(Cell cell)
+        {
+            if (cell.Record is { ClaimedAt: not null, FinalStatus: { } final })
+            {
+                _told[cell.Pod.Uid] = final;
+            }
+
+            return Task.CompletedTask;
+        }
+
         private async Task TellAsync(PodStory pod, CellManager manager, CancellationToken process)
         {
             await UntilAsync(pod.At, process);
             while (!_told.ContainsKey(pod.Uid))
             {
+                process.ThrowIfCancellationRequested();
                 if (IsPast(pod.DeletedAt) && manager.Find(pod.Uid) is null)
                 {
                     return; // it was deleted before it had a cell

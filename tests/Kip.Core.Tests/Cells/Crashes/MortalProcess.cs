@@ -20,11 +20,11 @@ internal enum Death
     BeforeItsEffect,
 }
 
-/// <summary>A process that dies at its n-th call: nothing that it does after it has any effect, and no call returns to it.</summary>
-/// <param name="number">At which call, from 0.</param>
-/// <param name="death">How.</param>
-/// <param name="clock">Of the calls that are on their way.</param>
-internal sealed class MortalProcess(int number, Death death, TimeProvider clock) : IDisposable
+/// <summary>
+/// A process that is killed: nothing that it does after it has any effect, and no call returns to it. What it wrote to the disk of its
+/// machine is written whole or not at all, before the next process begins.
+/// </summary>
+internal sealed class MortalProcess : IDisposable
 {
     private static readonly TimeSpan OnItsWay = TimeSpan.FromSeconds(3);
 
@@ -32,30 +32,69 @@ internal sealed class MortalProcess(int number, Death death, TimeProvider clock)
     private readonly TaskCompletionSource _died = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _end = new();
     private readonly ConcurrentDictionary<string, int> _made = new();
+    private readonly List<Task> _writes = [];
+    private readonly Lock _lock = new();
+    private readonly TimeProvider _clock;
+    private int? _fatalCall;
+    private Death _death;
     private int _calls;
+
+    private MortalProcess(TimeProvider clock, int? fatalPoint)
+    {
+        _clock = clock;
+        Points = new AwaitPoints(point =>
+        {
+            if (point == fatalPoint)
+            {
+                Kill($"await point {point}");
+            }
+        });
+    }
+
+    /// <summary>The points at which it goes on.</summary>
+    public AwaitPoints Points { get; }
 
     public Task Died => _died.Task;
 
-    public bool IsDead => Volatile.Read(ref _calls) > number;
+    public bool IsDead { get; private set; }
 
     public CancellationToken Token => _end.Token;
 
-    /// <summary>The call at which it died, and how often it had been made.</summary>
+    /// <summary>Where it died; of a call how often it had been made.</summary>
     public string? Point { get; private set; }
 
     /// <summary>What it had sent; completes when that has taken effect.</summary>
     public Task Sent { get; private set; } = Task.CompletedTask;
 
+    /// <summary>One that dies at its n-th call.</summary>
+    /// <param name="number">At which call, from 0.</param>
+    /// <param name="death">How.</param>
+    /// <param name="clock">Of the calls that are on their way.</param>
+    public static MortalProcess DyingAtCall(int number, Death death, TimeProvider clock) => new(clock, null) { _fatalCall = number, _death = death };
+
+    /// <summary>One that dies where its code goes on for the n-th time; null for one that lives.</summary>
+    /// <param name="point">From 1.</param>
+    /// <param name="clock">The clock.</param>
+    public static MortalProcess DyingWhereItGoesOn(int? point, TimeProvider clock) => new(clock, point);
+
     public void Dispose()
     {
-        Bury();
+        _buried.TrySetResult();
+        _end.Cancel();
         _end.Dispose();
     }
 
-    public void Bury()
+    /// <summary>Ends what is left of it in memory. Completes when all that it had begun to write is written.</summary>
+    public async Task BuryAsync()
     {
+        lock (_lock)
+        {
+            IsDead = true;
+        }
+
         _end.Cancel();
         _buried.TrySetResult();
+        await Task.WhenAll(_writes).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // it grows no more
     }
 
     /// <param name="name">What is called, and for what.</param>
@@ -63,29 +102,43 @@ internal sealed class MortalProcess(int number, Death death, TimeProvider clock)
     /// <param name="isRemote">Whether it may be on its way when the process is dead.</param>
     public async Task<T> CallAsync<T>(string name, Func<Task<T>> call, bool isRemote = true)
     {
-        var mine = Interlocked.Increment(ref _calls) - 1;
-        var times = _made.AddOrUpdate(name, 1, static (_, n) => n + 1);
-        if (mine == number)
+        Task<T>? begun = null;
+        lock (_lock)
         {
-            Point = $"{name} #{times}";
-            if (death == Death.BeforeItsEffect && isRemote)
+            var number = _calls++;
+            var times = _made.AddOrUpdate(name, 1, static (_, n) => n + 1);
+            var isFatal = number == _fatalCall && !IsDead;
+            if (!IsDead && (!isFatal || _death == Death.AfterItsEffect))
             {
-                Sent = SendAsync(call);
+                begun = Points.OutsideAsync(call);
+                if (!isRemote)
+                {
+                    _writes.Add(begun);
+                }
+            }
+
+            if (isFatal)
+            {
+                Kill($"{name} #{times}");
+                if (_death == Death.BeforeItsEffect && isRemote)
+                {
+                    Sent = Points.OutsideAsync(() => SendAsync(call));
+                }
             }
         }
 
-        if (mine > number || (mine == number && death != Death.AfterItsEffect))
+        if (begun is not null)
         {
-            await DieAsync();
+            var result = await begun;
+            if (!IsDead)
+            {
+                return result;
+            }
         }
 
-        var result = await call();
-        if (IsDead)
-        {
-            await DieAsync();
-        }
-
-        return result;
+        _died.TrySetResult();
+        await _buried.Task;
+        throw new OperationCanceledException("the process is dead");
     }
 
     public Task<bool> CallAsync(string name, Func<Task> call, bool isRemote = true) => CallAsync(
@@ -97,24 +150,32 @@ internal sealed class MortalProcess(int number, Death death, TimeProvider clock)
         },
         isRemote);
 
-    private async Task SendAsync<T>(Func<Task<T>> call)
+    private void Kill(string point)
     {
-        await Task.Delay(OnItsWay, clock);
+        lock (_lock)
+        {
+            if (!IsDead)
+            {
+                Point = point;
+                IsDead = true;
+            }
+        }
+
+        _died.TrySetResult();
+    }
+
+    private async Task<bool> SendAsync<T>(Func<Task<T>> call)
+    {
+        await Task.Delay(OnItsWay, _clock);
         try
         {
             await call();
+            return true;
         }
         catch (Exception e) when (e is DriverException or AgentException or ObjectDisposedException or OperationCanceledException)
         {
-            // Nobody is left to hear of it.
+            return false; // nobody is left to hear of it
         }
-    }
-
-    private async Task DieAsync()
-    {
-        _died.TrySetResult();
-        await _buried.Task;
-        throw new OperationCanceledException("the process is dead");
     }
 }
 
@@ -172,9 +233,10 @@ internal sealed class MortalAgent(ICellAgent inner, MortalProcess process) : ICe
 
     public async IAsyncEnumerable<AgentUpdate> WatchAsync(long afterEvent, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var update in inner.WatchAsync(afterEvent, cancellationToken))
+        await using var updates = inner.WatchAsync(afterEvent, cancellationToken).GetAsyncEnumerator(cancellationToken);
+        while (await process.CallAsync("update of status", () => updates.MoveNextAsync().AsTask()))
         {
-            yield return await process.CallAsync("update of status", () => Task.FromResult(update));
+            yield return updates.Current;
         }
     }
 
