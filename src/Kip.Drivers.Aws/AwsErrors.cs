@@ -130,6 +130,7 @@ internal static partial class AwsErrors
         {
             AmazonUnmarshallingException => (DriverErrorKind.Transient, $"the answer cannot be read: {Innermost(exception)}"),
             AmazonServiceException service => Explain(service, permission),
+            not AmazonServiceException when exception.Message.Contains("SSO", StringComparison.Ordinal) => (DriverErrorKind.Unauthorized, ExplainSso(exception)),
             AmazonClientException when IsWithoutCredentials(exception) =>
                 (DriverErrorKind.Unauthorized, ExplainMissingCredentials(exception.Message)),
             // Of all that is done here only credentials are read from files: a web identity's token.
@@ -170,6 +171,14 @@ internal static partial class AwsErrors
         Array.Find(CredentialSources, static name => Environment.GetEnvironmentVariable(name) is { Length: > 0 }) is { } source
             ? $"no credentials can be had by {source}: {WhiteSpace().Replace(message, " ").Trim()}"
             : "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run Kip with a role";
+
+    // Expired, never made, or taken back: AWSSDK.Core has sentences for each that do not say what to do.
+    private static string ExplainSso(Exception exception)
+    {
+        var profile = Environment.GetEnvironmentVariable("AWS_PROFILE") is { Length: > 0 } name ? $" --profile {name}" : "";
+        var answer = exception.InnerException is null ? "" : $" (AWS says: {Innermost(exception)})";
+        return $"the profile is one of aws sso login, and there is no login, or it is over{answer}: log in with aws sso login{profile}";
+    }
 
     private static string Explain(HttpRequestException error) => error.HttpRequestError == HttpRequestError.NameResolutionError
         ? $"{error.Message}: check that there is such a region, and that this machine resolves names"
