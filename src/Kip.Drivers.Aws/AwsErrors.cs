@@ -24,6 +24,8 @@ internal static partial class AwsErrors
     public const string PermissionDuplicate = "InvalidPermission.Duplicate";
     public const string PermissionNotFound = "InvalidPermission.NotFound";
 
+    public const string RouteNotFound = "InvalidRoute.NotFound";
+
     public const string VolumeNotFound = "InvalidVolume.NotFound";
     public const string VolumeInUse = "VolumeInUse";
     public const string AttachmentNotFound = "InvalidAttachment.NotFound";
@@ -52,6 +54,7 @@ internal static partial class AwsErrors
         ["InsufficientVolumeCapacity"] = (DriverErrorKind.OutOfCapacity, "EBS has no room for the disk in this zone now"),
 
         ["VcpuLimitExceeded"] = (DriverErrorKind.Quota, $"the account's quota of vCPUs for this family of types is used up: {RaiseQuota}"),
+        ["RouteLimitExceeded"] = (DriverErrorKind.Quota, "the route table is full: raise the quota of routes per table under Service Quotas > Amazon VPC, or route fewer ranges"),
         ["InstanceLimitExceeded"] = (DriverErrorKind.Quota, $"the account's quota of instances of this type is used up: {RaiseQuota}"),
         ["MaxSpotInstanceCountExceeded"] = (DriverErrorKind.Quota, $"the account's quota of spot instances is used up: {RaiseQuota}"),
         ["VolumeLimitExceeded"] = (DriverErrorKind.Quota, $"the account's quota of EBS volumes is used up: {RaiseQuota}"),
@@ -87,6 +90,8 @@ internal static partial class AwsErrors
         [VolumeNotFound] = (DriverErrorKind.NotFound, "there is no such volume in this account and region"),
         ["InvalidVolume.ZoneMismatch"] = (DriverErrorKind.InvalidConfiguration, "the volume and the cell are in different zones"),
         ["AttachmentLimitExceeded"] = (DriverErrorKind.Quota, "the instance takes no more volumes: use a type that takes more, or fewer volumes"),
+        // Somebody was faster: what is so now says whether that is right.
+        ["RouteAlreadyExists"] = (DriverErrorKind.Transient, null),
         [VolumeInUse] = (DriverErrorKind.Transient, null),
         // Of an instance that does not run yet, or a volume that is being made.
         [IncorrectState] = (DriverErrorKind.Transient, null),
@@ -151,6 +156,11 @@ internal static partial class AwsErrors
         if (code is "UnauthorizedOperation" or "AccessDenied" or "AccessDeniedException")
         {
             return (DriverErrorKind.Unauthorized, ExplainDenial(error.Message, permission, code));
+        }
+
+        if (code == InvalidParameterValue && error.Message.Contains("iamInstanceProfile", StringComparison.Ordinal))
+        {
+            return (DriverErrorKind.InvalidConfiguration, $"the account has no such instance profile: check its name (aws iam list-instance-profiles): {error.Message} ({code})");
         }
 
         if (Codes.TryGetValue(code, out var known))

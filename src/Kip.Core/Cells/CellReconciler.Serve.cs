@@ -204,6 +204,7 @@ internal sealed partial class CellReconciler
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token, _abandoned.Token);
         _connection = silence;
         var attaching = AttachAsync(agent, watch);
+        var routing = RouteAsync(watch.Token);
         var pulling = Record.State == CellState.Ready ? PullImagesAsync(agent, watch.Token) : Task.CompletedTask;
         try
         {
@@ -260,6 +261,7 @@ internal sealed partial class CellReconciler
             await watch.CancelAsync().ConfigureAwait(false);
             await attaching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await pulling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await routing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         throw new AgentException(AgentErrorKind.Unavailable, $"the agent of {Record.Id} ended its status stream");
