@@ -12,7 +12,20 @@ internal sealed partial class CellReconciler
 {
     private bool _routed;
 
-    /// <summary>Routes to the cell what its pod asks for; until it works, or the connection that <paramref name="cancellationToken"/> stands for ends.</summary>
+    /// <summary>Routes to the cell what its pod asks for, until it works, as long as an agent is connected. Ends the connection for what nobody expects.</summary>
+    private async Task RouteAsync(CancellationTokenSource connection)
+    {
+        try
+        {
+            await RouteAsync(connection.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            await connection.CancelAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
     private async Task RouteAsync(CancellationToken cancellationToken)
     {
         if (_routed || Record is not { Options.Routes: { Count: > 0 } ranges, InstanceId: { } instance, State: < CellState.Draining })
