@@ -21,32 +21,25 @@ internal sealed class AwsCalls : IDisposable
     /// <param name="makeHandler">Makes what requests go through.</param>
     public AwsCalls(AwsDriverOptions options, Func<HttpMessageHandler> makeHandler)
     {
+        SsoClients.Register();
         _options = options;
         _http = new HttpClients(makeHandler);
-        Ec2 = Make(AmazonEC2Client.Service, AmazonEC2Client.Version, static config => new AmazonEC2Client(config), static (own, config) => new AmazonEC2Client(own, config));
-        Ssm = Make(
-            AmazonSimpleSystemsManagementClient.Service,
-            AmazonSimpleSystemsManagementClient.Version,
-            static config => new AmazonSimpleSystemsManagementClient(config),
-            static (own, config) => new AmazonSimpleSystemsManagementClient(own, config));
+        Ec2 = Make(
+            AmazonEC2Client.Service, AmazonEC2Client.Version, static config => new AmazonEC2Client(config), static (own, config) => new AmazonEC2Client(own, config));
+        Ssm = Make(SsmActions.Service);
         if (options.InterruptionQueue is { } queue)
         {
             // A queue's address says where its service is.
-            Sqs = Make(
-                AmazonSQSClient.Service,
-                AmazonSQSClient.Version,
-                static config => new AmazonSQSClient(config),
-                static (own, config) => new AmazonSQSClient(own, config),
-                endpoint: new Uri(queue.GetLeftPart(UriPartial.Authority)));
+            Sqs = Make(SqsActions.Service, endpoint: new Uri(queue.GetLeftPart(UriPartial.Authority)));
         }
     }
 
     public AmazonEC2Client Ec2 { get; }
 
-    public AmazonSimpleSystemsManagementClient Ssm { get; }
+    public JsonServiceClient Ssm { get; }
 
     /// <summary>Null without a queue.</summary>
-    public AmazonSQSClient? Sqs { get; }
+    public JsonServiceClient? Sqs { get; }
 
     /// <summary>Calls once.</summary>
     /// <param name="permission">The permission that the call needs, for example <c>ec2:RunInstances</c>.</param>
@@ -68,6 +61,14 @@ internal sealed class AwsCalls : IDisposable
             throw AwsErrors.Translate(exception, permission, purpose);
         }
     }
+
+    /// <summary>Calls an action of a service that speaks JSON, once.</summary>
+    /// <inheritdoc cref="CallAsync{T}(string, string, Func{CancellationToken, Task{T}}, CancellationToken)"/>
+    public static Task<TResponse> CallAsync<TRequest, TResponse>(
+        JsonServiceClient client, JsonAction<TRequest, TResponse> action, TRequest request, string purpose, CancellationToken cancellationToken)
+        where TRequest : AmazonWebServiceRequest
+        where TResponse : AmazonWebServiceResponse, new() =>
+        CallAsync($"{action.Service.Name}:{action.Name}", purpose, token => client.CallAsync(action, request, token), cancellationToken);
 
     /// <summary>Calls until there is no further page.</summary>
     /// <exception cref="DriverException">A call failed; what came before is not to be used.</exception>
@@ -103,16 +104,15 @@ internal sealed class AwsCalls : IDisposable
         Sqs?.Dispose();
     }
 
-    /// <summary>Makes the client of a service.</summary>
-    /// <param name="service">Its name in signatures.</param>
-    /// <param name="version">Version of its interface.</param>
-    /// <param name="make">Makes it with the credentials that AWS's own sources give.</param>
-    /// <param name="makeFor">Makes it with those of the options.</param>
-    /// <param name="host">Its name in endpoints, where that is another one.</param>
+    /// <summary>Makes the client of a service that speaks JSON.</summary>
+    /// <param name="service">The service.</param>
     /// <param name="region">The region; null for that of the options.</param>
     /// <param name="isFips">Whether only cryptography by the American standard is to be used.</param>
     /// <param name="endpoint">Where it is; null for what the options say.</param>
-    public T Make<T>(
+    public JsonServiceClient Make(JsonService service, string? region = null, bool isFips = false, Uri? endpoint = null) => Make(
+        service.Name, service.Version, static config => new JsonServiceClient(config), static (own, config) => new JsonServiceClient(own, config), service.Host, region, isFips, endpoint);
+
+    private T Make<T>(
         string service, string version, Func<AwsServiceConfig, T> make, Func<AWSCredentials, AwsServiceConfig, T> makeFor, string? host = null, string? region = null, bool isFips = false,
         Uri? endpoint = null)
     {

@@ -30,9 +30,22 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
             await CheckPermissionsAsync(place with { SecurityGroupIds = group.Length > 0 ? [group] : [] }, image, cells, cancellationToken).ConfigureAwait(false);
         }
 
+        await LookAtQuotasAsync(cancellationToken).ConfigureAwait(false);
         await LookAsync("registry logins", () => CheckLoginsAsync(cancellationToken)).ConfigureAwait(false);
         await LookAsync("prices", () => CheckPricesAsync(cancellationToken)).ConfigureAwait(false);
         return _checks;
+    }
+
+    private async Task LookAtQuotasAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            _checks.AddRange(await new AwsQuotas(calls, options).CheckAsync(cancellationToken).ConfigureAwait(false));
+        }
+        catch (DriverException error)
+        {
+            _checks.Add(new AwsCheck("vCPUs", false, error.Message));
+        }
     }
 
     private async Task<(string Value, string Detail)> CheckLoginsAsync(CancellationToken cancellationToken)

@@ -189,15 +189,16 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IInterrupt
             $"there are {options.ExtraSecurityGroupIds.Count} extra security groups; a network interface takes {MaxExtraGroups} besides Kip's own");
         foreach (var range in options.ExtraCidrs)
         {
-            Demand(
-                IPNetwork.TryParse(range, out var network) && network.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork,
-                $"\"{range}\" is no IPv4 range, such as 10.0.0.0/8");
+            Demand(IsIPv4Range(range), $"\"{range}\" is no IPv4 range, such as 10.0.0.0/8");
         }
 
         Demand(
             options.AgentUrl is null || options.AgentSha256 is { Length: 64 } sum && sum.All(char.IsAsciiHexDigit),
             "the agent's download needs its SHA-256, 64 hexadecimal digits: cells run nothing whose sum they do not know");
     }
+
+    private static bool IsIPv4Range(string text) =>
+        IPNetwork.TryParse(text, out var range) && range.BaseAddress.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork;
 
     private static void Demand(bool holds, string problem)
     {
@@ -228,6 +229,11 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IInterrupt
         foreach (var group in pod.SecurityGroups)
         {
             Demand(group.StartsWith("sg-", StringComparison.Ordinal), $"the pod's security group \"{group}\" is not an id, such as sg-0123456789abcdef0");
+        }
+
+        foreach (var range in pod.Routes)
+        {
+            Demand(IsIPv4Range(range), $"the pod's cloud-route \"{range}\" is no IPv4 range, such as 10.9.0.0/16");
         }
 
         Demand(

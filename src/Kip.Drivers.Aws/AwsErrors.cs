@@ -24,6 +24,8 @@ internal static partial class AwsErrors
     public const string PermissionDuplicate = "InvalidPermission.Duplicate";
     public const string PermissionNotFound = "InvalidPermission.NotFound";
 
+    public const string RouteNotFound = "InvalidRoute.NotFound";
+
     public const string VolumeNotFound = "InvalidVolume.NotFound";
     public const string VolumeInUse = "VolumeInUse";
     public const string AttachmentNotFound = "InvalidAttachment.NotFound";
@@ -52,6 +54,7 @@ internal static partial class AwsErrors
         ["InsufficientVolumeCapacity"] = (DriverErrorKind.OutOfCapacity, "EBS has no room for the disk in this zone now"),
 
         ["VcpuLimitExceeded"] = (DriverErrorKind.Quota, $"the account's quota of vCPUs for this family of types is used up: {RaiseQuota}"),
+        ["RouteLimitExceeded"] = (DriverErrorKind.Quota, "the route table is full: raise the quota of routes per table under Service Quotas > Amazon VPC, or route fewer ranges"),
         ["InstanceLimitExceeded"] = (DriverErrorKind.Quota, $"the account's quota of instances of this type is used up: {RaiseQuota}"),
         ["MaxSpotInstanceCountExceeded"] = (DriverErrorKind.Quota, $"the account's quota of spot instances is used up: {RaiseQuota}"),
         ["VolumeLimitExceeded"] = (DriverErrorKind.Quota, $"the account's quota of EBS volumes is used up: {RaiseQuota}"),
@@ -87,6 +90,8 @@ internal static partial class AwsErrors
         [VolumeNotFound] = (DriverErrorKind.NotFound, "there is no such volume in this account and region"),
         ["InvalidVolume.ZoneMismatch"] = (DriverErrorKind.InvalidConfiguration, "the volume and the cell are in different zones"),
         ["AttachmentLimitExceeded"] = (DriverErrorKind.Quota, "the instance takes no more volumes: use a type that takes more, or fewer volumes"),
+        // Somebody was faster: what is so now says whether that is right.
+        ["RouteAlreadyExists"] = (DriverErrorKind.Transient, null),
         [VolumeInUse] = (DriverErrorKind.Transient, null),
         // Of an instance that does not run yet, or a volume that is being made.
         [IncorrectState] = (DriverErrorKind.Transient, null),
@@ -130,6 +135,7 @@ internal static partial class AwsErrors
         {
             AmazonUnmarshallingException => (DriverErrorKind.Transient, $"the answer cannot be read: {Innermost(exception)}"),
             AmazonServiceException service => Explain(service, permission),
+            not AmazonServiceException when exception.Message.Contains("SSO", StringComparison.Ordinal) => (DriverErrorKind.Unauthorized, ExplainSso(exception)),
             AmazonClientException when IsWithoutCredentials(exception) =>
                 (DriverErrorKind.Unauthorized, ExplainMissingCredentials(exception.Message)),
             // Of all that is done here only credentials are read from files: a web identity's token.
@@ -152,6 +158,11 @@ internal static partial class AwsErrors
             return (DriverErrorKind.Unauthorized, ExplainDenial(error.Message, permission, code));
         }
 
+        if (code == InvalidParameterValue && error.Message.Contains("iamInstanceProfile", StringComparison.Ordinal))
+        {
+            return (DriverErrorKind.InvalidConfiguration, $"the account has no such instance profile: check its name (aws iam list-instance-profiles): {error.Message} ({code})");
+        }
+
         if (Codes.TryGetValue(code, out var known))
         {
             return (known.Kind, $"{known.Sentence ?? error.Message} ({code})");
@@ -170,6 +181,14 @@ internal static partial class AwsErrors
         Array.Find(CredentialSources, static name => Environment.GetEnvironmentVariable(name) is { Length: > 0 }) is { } source
             ? $"no credentials can be had by {source}: {WhiteSpace().Replace(message, " ").Trim()}"
             : "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or run Kip with a role";
+
+    // Expired, never made, or taken back: AWSSDK.Core has sentences for each that do not say what to do.
+    private static string ExplainSso(Exception exception)
+    {
+        var profile = Environment.GetEnvironmentVariable("AWS_PROFILE") is { Length: > 0 } name ? $" --profile {name}" : "";
+        var answer = exception.InnerException is null ? "" : $" (AWS says: {Innermost(exception)})";
+        return $"the profile is one of aws sso login, and there is no login, or it is over{answer}: log in with aws sso login{profile}";
+    }
 
     private static string Explain(HttpRequestException error) => error.HttpRequestError == HttpRequestError.NameResolutionError
         ? $"{error.Message}: check that there is such a region, and that this machine resolves names"

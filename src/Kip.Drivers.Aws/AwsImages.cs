@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Amazon.EC2.Model;
+using Amazon.SimpleSystemsManagement;
 using Amazon.SimpleSystemsManagement.Model;
 
 namespace Kip.Drivers.Aws;
@@ -105,11 +106,8 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
 
     private async Task<string> ReadParameterAsync(string path, CancellationToken cancellationToken)
     {
-        var parameter = await AwsCalls.CallAsync(
-            "ssm:GetParameter",
-            $"find the image that the parameter {path} names",
-            token => calls.Ssm.GetParameterAsync(new GetParameterRequest { Name = path }, token),
-            cancellationToken).ConfigureAwait(false);
+        var purpose = $"find the image that the parameter {path} names";
+        var parameter = await AwsCalls.CallAsync(calls.Ssm, SsmActions.GetParameter, new GetParameterRequest { Name = path }, purpose, cancellationToken).ConfigureAwait(false);
         return parameter.Parameter?.Value is { Length: > 0 } id ? id : throw NotFound($"the parameter {path} is empty");
     }
 

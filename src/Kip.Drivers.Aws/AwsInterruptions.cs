@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Amazon.SQS;
 using Amazon.SQS.Model;
+using Kip.Drivers.Aws.Sdk;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Drivers.Aws;
@@ -10,7 +11,7 @@ namespace Kip.Drivers.Aws;
 /// Reads EC2's spot notices from a queue that EventBridge puts them in. The events are those of the EC2 User Guide, "Spot Instance
 /// interruption notices" and "EC2 instance rebalance recommendations".
 /// </summary>
-internal sealed partial class AwsInterruptions(Uri queue, AmazonSQSClient client, TimeProvider time, ILogger logger)
+internal sealed partial class AwsInterruptions(Uri queue, JsonServiceClient client, TimeProvider time, ILogger logger)
 {
     private const int AtOnce = 10;
     private const int WaitSeconds = 20; // as long as SQS lets one wait, and less than a call may take
@@ -30,10 +31,10 @@ internal sealed partial class AwsInterruptions(Uri queue, AmazonSQSClient client
         while (true)
         {
             var received = await AwsCalls.CallAsync(
-                "sqs:ReceiveMessage",
+                client,
+                SqsActions.ReceiveMessage,
+                new ReceiveMessageRequest { QueueUrl = queue.AbsoluteUri, MaxNumberOfMessages = AtOnce, WaitTimeSeconds = WaitSeconds, VisibilityTimeout = HiddenSeconds },
                 "read spot notices",
-                token => client.ReceiveMessageAsync(
-                    new ReceiveMessageRequest { QueueUrl = queue.AbsoluteUri, MaxNumberOfMessages = AtOnce, WaitTimeSeconds = WaitSeconds, VisibilityTimeout = HiddenSeconds }, token),
                 cancellationToken).ConfigureAwait(false);
             var messages = received.Messages ?? [];
             var kept = 0;
@@ -46,9 +47,10 @@ internal sealed partial class AwsInterruptions(Uri queue, AmazonSQSClient client
                 }
 
                 await AwsCalls.CallAsync(
-                    "sqs:DeleteMessage",
+                    client,
+                    SqsActions.DeleteMessage,
+                    new DeleteMessageRequest { QueueUrl = queue.AbsoluteUri, ReceiptHandle = message.ReceiptHandle },
                     "forget a spot notice",
-                    token => client.DeleteMessageAsync(new DeleteMessageRequest { QueueUrl = queue.AbsoluteUri, ReceiptHandle = message.ReceiptHandle }, token),
                     cancellationToken).ConfigureAwait(false);
             }
 

@@ -129,20 +129,30 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
                 : $"there is no VPC {id} in {options.Region} that this account can use: check the id and the region");
     }
 
-    /// <summary>Which subnets have a route to an internet gateway. A subnet without a table of its own has the network's main one.</summary>
-    private async Task<Func<string, bool>> ReadRoutesAsync(string vpcId, CancellationToken cancellationToken)
+    /// <summary>The route tables of a network.</summary>
+    /// <exception cref="DriverException">They cannot be read.</exception>
+    public Task<List<RouteTable>> ReadTablesAsync(string vpcId, CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "read the route tables",
+        new DescribeRouteTablesRequest { Filters = [new Filter("vpc-id", vpcId)] },
+        calls.Ec2.DescribeRouteTablesAsync,
+        static response => (response.RouteTables, response.NextToken),
+        cancellationToken);
+
+    /// <summary>The table of a subnet. One without a table of its own has the network's main one.</summary>
+    public static Func<string, RouteTable?> BySubnet(List<RouteTable> tables)
     {
-        var tables = await AwsCalls.PageAsync(
-            "read the route tables",
-            new DescribeRouteTablesRequest { Filters = [new Filter("vpc-id", vpcId)] },
-            calls.Ec2.DescribeRouteTablesAsync,
-            static response => (response.RouteTables, response.NextToken),
-            cancellationToken).ConfigureAwait(false);
         var main = tables.Find(static table => table.Associations.Exists(static association => association.Main == true));
         var own = tables
             .SelectMany(static table => table.Associations.Where(static association => association.SubnetId is not null).Select(association => (association.SubnetId, table)))
             .ToLookup(static pair => pair.SubnetId!, static pair => pair.table, StringComparer.Ordinal);
-        return subnet => (own[subnet].FirstOrDefault() ?? main)?.Routes
+        return subnet => own[subnet].FirstOrDefault() ?? main;
+    }
+
+    /// <summary>Which subnets have a route to an internet gateway.</summary>
+    private async Task<Func<string, bool>> ReadRoutesAsync(string vpcId, CancellationToken cancellationToken)
+    {
+        var tableOf = BySubnet(await ReadTablesAsync(vpcId, cancellationToken).ConfigureAwait(false));
+        return subnet => tableOf(subnet)?.Routes
             .Exists(static route => route.DestinationCidrBlock == "0.0.0.0/0" && route.GatewayId?.StartsWith("igw-", StringComparison.Ordinal) == true) == true;
     }
 

@@ -21,6 +21,7 @@ public static class AwsPermissions
         "ecr-public:GetAuthorizationToken",
         "ecr:GetAuthorizationToken",
         "pricing:GetProducts",
+        "servicequotas:GetServiceQuota",
         "ssm:GetParameter",
         // What a login of the public registry is besides.
         "sts:GetServiceBearerToken",
@@ -31,10 +32,16 @@ public static class AwsPermissions
     private static readonly string[] Attaching = ["ec2:AttachVolume", "ec2:DetachVolume"];
     private static readonly string[] OwnOnly = ["ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "ec2:TerminateInstances"];
 
+    private static readonly string[] Routing = ["ec2:CreateRoute", "ec2:DeleteRoute", "ec2:ReplaceRoute"];
+    private static readonly string[] Forwarding = ["ec2:ModifyInstanceAttribute"];
+
     private static readonly (string, string, string[]) Kips = ("StringLike", "aws:ResourceTag/" + InstanceTags.ControllerId, ["*"]);
 
     /// <summary>All permissions, for example <c>ec2:RunInstances</c>, in their order.</summary>
     public static IReadOnlyList<string> Actions { get; } = [.. ReadOnly.Concat(Making).Concat(Attaching).Concat(OwnOnly).Append("ec2:CreateTags").Order(StringComparer.Ordinal)];
+
+    /// <summary>What pods with the annotation <c>cloud-route</c> need besides, in its order.</summary>
+    public static IReadOnlyList<string> RouteActions { get; } = [.. Routing.Concat(Forwarding).Order(StringComparer.Ordinal)];
 
     /// <summary>
     /// An IAM policy, as JSON, for the controller's user or role. It can terminate only what carries Kip's tag, and set tags only on what it
@@ -42,7 +49,8 @@ public static class AwsPermissions
     /// </summary>
     /// <param name="cellRoleArn">The role of <see cref="AwsDriverOptions.InstanceProfile"/>, which the controller must be allowed to pass; null
     /// for cells without one.</param>
-    public static string MakePolicy(string? cellRoleArn = null)
+    /// <param name="cloudRoutes">Whether pods may ask for routes (<c>cloud-route</c>): by that the controller changes route tables.</param>
+    public static string MakePolicy(string? cellRoleArn = null, bool cloudRoutes = false)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -56,6 +64,12 @@ public static class AwsPermissions
             Write(json, "ChangeOnlyWhatIsKips", OwnOnly, Kips);
             Write(json, "AttachToKipsOwn", Attaching, Kips, "arn:*:ec2:*:*:instance/*");
             Write(json, "AttachAnyVolume", Attaching, resource: "arn:*:ec2:*:*:volume/*");
+            if (cloudRoutes)
+            {
+                Write(json, "RouteToCells", Routing, resource: "arn:*:ec2:*:*:route-table/*");
+                Write(json, "LetCellsForward", Forwarding, Kips);
+            }
+
             if (cellRoleArn is not null)
             {
                 Write(json, "GiveCellsTheirRole", ["iam:PassRole"], ("StringLike", "iam:PassedToService", ["ec2.amazonaws.com*"]), cellRoleArn);

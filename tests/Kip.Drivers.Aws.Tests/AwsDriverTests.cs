@@ -3,29 +3,18 @@ using System.Net;
 
 namespace Kip.Drivers.Aws.Tests;
 
-public sealed class AwsDriverTests : IDisposable
+public sealed class AwsDriverTests : AwsTest
 {
-    private readonly FakeAws _aws = new();
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(1));
-
-    private CancellationToken Limit => _limit.Token;
-
-    public void Dispose()
-    {
-        _aws.Dispose();
-        _limit.Dispose();
-    }
-
     [Fact]
     public async Task Launch_OnDemand_AsksForOneHardenedInstance()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         var instance = await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
 
         Assert.Equal(("i-1", InstanceState.Pending, "t3.nano", "us-east-1a", CapacityType.OnDemand), (instance.Id, instance.State, instance.InstanceType, instance.Zone, instance.CapacityType));
         Assert.Equal(("172.31.0.4", "172.31.0.5"), (instance.Address, instance.PodAddress));
-        var call = _aws.Last("RunInstances");
+        var call = Aws.Last("RunInstances");
         AssertParameters(call, new()
         {
             ["ClientToken"] = "0123456789abcdef0123456789abcdef",
@@ -56,11 +45,11 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_Always_TagsAllThatItMakes()
     {
-        using var driver = _aws.MakeDriver(FakeAws.MakeOptions() with { Tags = new Dictionary<string, string> { ["Team"] = "blue", ["Node"] = "not Kip's" } });
+        using var driver = Aws.MakeDriver(FakeAws.MakeOptions() with { Tags = new Dictionary<string, string> { ["Team"] = "blue", ["Node"] = "not Kip's" } });
 
         await driver.LaunchAsync(FakeAws.MakeRequest() with { CapacityType = CapacityType.Spot }, Limit);
 
-        var call = _aws.Last("RunInstances");
+        var call = Aws.Last("RunInstances");
         var types = new List<string>();
         for (var i = 1; call[$"TagSpecification.{i}.ResourceType"] is { } type; i++)
         {
@@ -80,12 +69,12 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_Spot_AsksForOneTimeRequest()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         var instance = await driver.LaunchAsync(FakeAws.MakeRequest() with { CapacityType = CapacityType.Spot }, Limit);
 
         Assert.Equal(CapacityType.Spot, instance.CapacityType);
-        AssertParameters(_aws.Last("RunInstances"), new()
+        AssertParameters(Aws.Last("RunInstances"), new()
         {
             ["InstanceMarketOptions.MarketType"] = "spot",
             ["InstanceMarketOptions.SpotOptions.SpotInstanceType"] = "one-time",
@@ -96,10 +85,10 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_WithOptions_UsesThem()
     {
-        _aws.Answer("DescribeSecurityGroups", call => FakeAws.Xml(HttpStatusCode.OK, call.Filter("group-id") is { } group
+        Aws.Answer("DescribeSecurityGroups", call => FakeAws.Xml(HttpStatusCode.OK, call.Filter("group-id") is { } group
             ? $"<r><securityGroupInfo><item><groupId>{group}</groupId></item></securityGroupInfo></r>"
             : "<r><securityGroupInfo/></r>"));
-        using var driver = _aws.MakeDriver(FakeAws.MakeOptions() with
+        using var driver = Aws.MakeDriver(FakeAws.MakeOptions() with
         {
             InstanceProfile = "arn:aws:iam::123456789012:instance-profile/cells",
             KmsKeyId = "alias/kip",
@@ -109,7 +98,7 @@ public sealed class AwsDriverTests : IDisposable
 
         await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
 
-        AssertParameters(_aws.Last("RunInstances"), new()
+        AssertParameters(Aws.Last("RunInstances"), new()
         {
             ["IamInstanceProfile.Arn"] = "arn:aws:iam::123456789012:instance-profile/cells",
             ["BlockDeviceMapping.1.Ebs.KmsKeyId"] = "alias/kip",
@@ -122,20 +111,20 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_DiskSmallerThanTheImage_TakesTheImagesSize()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         await driver.LaunchAsync(FakeAws.MakeRequest() with { DiskBytes = 1 << 30 }, Limit);
 
-        Assert.Equal("8", _aws.Last("RunInstances")["BlockDeviceMapping.1.Ebs.VolumeSize"]);
+        Assert.Equal("8", Aws.Last("RunInstances")["BlockDeviceMapping.1.Ebs.VolumeSize"]);
     }
 
     [Fact]
     public async Task Launch_ByPublicAddress_HasNoneUntilEc2HasGivenOne()
     {
-        using var driver = _aws.MakeDriver(FakeAws.MakeOptions() with { ConnectToPublicAddress = true });
+        using var driver = Aws.MakeDriver(FakeAws.MakeOptions() with { ConnectToPublicAddress = true });
 
         var launched = await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
-        _aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "running").Replace("<privateIpAddress>172.31.0.4</privateIpAddress><launchTime>", "<ipAddress>198.51.100.7</ipAddress><launchTime>", StringComparison.Ordinal)));
+        Aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "running").Replace("<privateIpAddress>172.31.0.4</privateIpAddress><launchTime>", "<ipAddress>198.51.100.7</ipAddress><launchTime>", StringComparison.Ordinal)));
         var listed = Assert.Single(await driver.ListAsync(Limit));
 
         Assert.Null(launched.Address);
@@ -145,13 +134,13 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_RepeatedByAnotherProcess_AsksForTheVerySame()
     {
-        using var first = _aws.MakeDriver();
-        using var second = _aws.MakeDriver();
+        using var first = Aws.MakeDriver();
+        using var second = Aws.MakeDriver();
 
         await first.LaunchAsync(FakeAws.MakeRequest(), Limit);
         await second.LaunchAsync(FakeAws.MakeRequest(), Limit);
 
-        var calls = _aws.Calls.Where(call => call.Action == "RunInstances").ToList();
+        var calls = Aws.Calls.Where(call => call.Action == "RunInstances").ToList();
         Assert.Equal(calls[0].Parameters, calls[1].Parameters);
     }
 
@@ -160,11 +149,11 @@ public sealed class AwsDriverTests : IDisposable
     [InlineData("IdempotentInstanceTerminated")]
     public async Task Launch_TokenUsedBefore_ReturnsWhatItMade(string code)
     {
-        _aws.Fail("RunInstances", code);
-        _aws.Answer("DescribeInstances", call => call.Filter("client-token") == FakeAws.MakeRequest().LaunchToken && call.Filter("tag:KipControllerID") == FakeAws.Controller
+        Aws.Fail("RunInstances", code);
+        Aws.Answer("DescribeInstances", call => call.Filter("client-token") == FakeAws.MakeRequest().LaunchToken && call.Filter("tag:KipControllerID") == FakeAws.Controller
             ? FakeAws.Instances("", FakeAws.Instance("i-old", "terminated"))
             : FakeAws.Instances(""));
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         var instance = await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
 
@@ -176,8 +165,8 @@ public sealed class AwsDriverTests : IDisposable
     [InlineData("IdempotentInstanceTerminated", DriverErrorKind.NotFound)]
     public async Task Launch_TokenUsedBeforeAndInstanceNotListed_Fails(string code, DriverErrorKind kind)
     {
-        _aws.Fail("RunInstances", code);
-        using var driver = _aws.MakeDriver();
+        Aws.Fail("RunInstances", code);
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(FakeAws.MakeRequest(), Limit));
 
@@ -187,7 +176,7 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_ZoneWithoutSubnet_IsUnsupported()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(FakeAws.MakeRequest() with { Zone = "us-east-1f" }, Limit));
 
@@ -198,15 +187,15 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_NoCapacity_FailsAtOnceWithoutAnotherTry()
     {
-        _aws.Fail("RunInstances", "InsufficientInstanceCapacity", status: HttpStatusCode.InternalServerError);
-        using var driver = _aws.MakeDriver();
+        Aws.Fail("RunInstances", "InsufficientInstanceCapacity", status: HttpStatusCode.InternalServerError);
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(FakeAws.MakeRequest(), Limit));
 
         Assert.Equal(DriverErrorKind.OutOfCapacity, error.Kind);
         Assert.True(error.SuggestsAlternative);
         Assert.Equal("cannot launch a t3.nano in us-east-1a: EC2 has no such machine free in this zone now (InsufficientInstanceCapacity)", error.Message);
-        Assert.Equal(1, _aws.Count("RunInstances"));
+        Assert.Equal(1, Aws.Count("RunInstances"));
     }
 
     [Theory]
@@ -214,14 +203,14 @@ public sealed class AwsDriverTests : IDisposable
     [InlineData("RequestLimitExceeded", HttpStatusCode.ServiceUnavailable)]
     public async Task Launch_FailsOnce_IsTriedAgainWithTheSameToken(string code, HttpStatusCode status)
     {
-        _aws.Fail("RunInstances", code, status: status, times: 1);
-        using var driver = _aws.MakeDriver();
+        Aws.Fail("RunInstances", code, status: status, times: 1);
+        using var driver = Aws.MakeDriver();
 
         var instance = await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
 
         Assert.Equal("i-1", instance.Id);
-        Assert.Equal(2, _aws.Count("RunInstances"));
-        Assert.Single(_aws.Calls.Where(call => call.Action == "RunInstances").Select(call => call["ClientToken"]).Distinct());
+        Assert.Equal(2, Aws.Count("RunInstances"));
+        Assert.Single(Aws.Calls.Where(call => call.Action == "RunInstances").Select(call => call["ClientToken"]).Distinct());
     }
 
     [Theory]
@@ -231,8 +220,8 @@ public sealed class AwsDriverTests : IDisposable
     [InlineData("<RunInstancesResponse><instancesSet/></RunInstancesResponse>")]
     public async Task Launch_AnswerThatSaysTooLittle_IsTransientSinceItMayHaveTakenEffect(string body)
     {
-        _aws.Answer("RunInstances", _ => FakeAws.Xml(HttpStatusCode.OK, body));
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("RunInstances", _ => FakeAws.Xml(HttpStatusCode.OK, body));
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(FakeAws.MakeRequest(), Limit));
 
@@ -243,8 +232,8 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_ConnectionLost_IsTransient()
     {
-        _aws.Answer("RunInstances", _ => throw new HttpRequestException("connection reset"));
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("RunInstances", _ => throw new HttpRequestException("connection reset"));
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(FakeAws.MakeRequest(), Limit));
 
@@ -254,32 +243,32 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Launch_GroupDeletedMeanwhile_ReadsTheNetworkAgain()
     {
-        _aws.Fail("RunInstances", "InvalidGroup.NotFound", times: 1);
-        using var driver = _aws.MakeDriver();
+        Aws.Fail("RunInstances", "InvalidGroup.NotFound", times: 1);
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(FakeAws.MakeRequest(), Limit));
         await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
 
         Assert.Equal(DriverErrorKind.Transient, error.Kind);
-        Assert.Equal(2, _aws.Count("DescribeSecurityGroups"));
+        Assert.Equal(2, Aws.Count("DescribeSecurityGroups"));
     }
 
     [Fact]
     public async Task Launch_TagOfAnotherController_IsRefusedWithoutACall()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
         var request = FakeAws.MakeRequest() with { Tags = new Dictionary<string, string> { [InstanceTags.ControllerId] = "other" } };
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.LaunchAsync(request, Limit));
 
         Assert.Equal(DriverErrorKind.InvalidConfiguration, error.Kind);
-        Assert.Empty(_aws.Calls);
+        Assert.Empty(Aws.Calls);
     }
 
     [Fact]
     public async Task Launch_UserDataTooLarge_SaysByHowMuch()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
         var random = new Random(1);
         var noise = Convert.ToHexString(Enumerable.Range(0, 40_000).Select(_ => (byte)random.Next(256)).ToArray());
 
@@ -287,13 +276,13 @@ public sealed class AwsDriverTests : IDisposable
 
         Assert.Equal(DriverErrorKind.InvalidConfiguration, error.Kind);
         Assert.Contains("EC2 allows 16384", error.Message, StringComparison.Ordinal);
-        Assert.Equal(0, _aws.Count("RunInstances"));
+        Assert.Equal(0, Aws.Count("RunInstances"));
     }
 
     [Fact]
     public async Task Launch_Hundred_NeedsOneCallForEachAndAFewForAll()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         for (var i = 0; i < 100; i++)
         {
@@ -301,28 +290,28 @@ public sealed class AwsDriverTests : IDisposable
             await driver.LaunchAsync(FakeAws.MakeRequest() with { LaunchToken = i.ToString("x32", CultureInfo.InvariantCulture) }, Limit);
         }
 
-        Assert.Equal(100, _aws.Count("RunInstances"));
-        Assert.Equal(105, _aws.Calls.Count);
+        Assert.Equal(100, Aws.Count("RunInstances"));
+        Assert.Equal(105, Aws.Calls.Count);
     }
 
     [Fact]
     public async Task List_SeveralPages_IsOneList()
     {
-        _aws.Answer("DescribeInstances", call => call["NextToken"] switch
+        Aws.Answer("DescribeInstances", call => call["NextToken"] switch
         {
             null => Page(FakeAws.Instance("i-1", "running"), "<nextToken>2</nextToken>"),
             "2" => Page(FakeAws.Instance("i-2", "shutting-down"), "<nextToken>3</nextToken>"),
             _ => Page(FakeAws.Instance("i-3", "terminated"), "<nextToken/>"),
         });
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         var list = await driver.ListAsync(Limit);
 
         Assert.Equal(
             [("i-1", InstanceState.Running), ("i-2", InstanceState.Terminating), ("i-3", InstanceState.Terminated)],
             list.Select(instance => (instance.Id, instance.State)));
-        Assert.Equal(3, _aws.Calls.Count);
-        Assert.All(_aws.Calls, call => Assert.Equal(FakeAws.Controller, call.Filter("tag:KipControllerID")));
+        Assert.Equal(3, Aws.Calls.Count);
+        Assert.All(Aws.Calls, call => Assert.Equal(FakeAws.Controller, call.Filter("tag:KipControllerID")));
 
         static HttpResponseMessage Page(string instance, string next) => FakeAws.Xml(
             HttpStatusCode.OK, $"<r><reservationSet><item><instancesSet>{instance}</instancesSet></item></reservationSet>{next}</r>");
@@ -331,10 +320,10 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task List_SecondPageFails_IsNoList()
     {
-        _aws.Answer("DescribeInstances", call => call["NextToken"] is null
+        Aws.Answer("DescribeInstances", call => call["NextToken"] is null
             ? FakeAws.Xml(HttpStatusCode.OK, "<r><reservationSet/><nextToken>2</nextToken></r>")
             : FakeAws.Error("UnauthorizedOperation", "no", HttpStatusCode.Forbidden));
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.ListAsync(Limit));
 
@@ -347,8 +336,8 @@ public sealed class AwsDriverTests : IDisposable
     [InlineData("something-new")]
     public async Task List_InstanceThatDoesNotRun_IsOnItsWayOut(string state)
     {
-        _aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", state)));
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", state)));
+        using var driver = Aws.MakeDriver();
 
         var instance = Assert.Single(await driver.ListAsync(Limit));
 
@@ -358,9 +347,9 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task List_EndedInstance_SaysWhy()
     {
-        _aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "terminated").Replace(
+        Aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "terminated").Replace(
             "<placement>", "<stateReason><code>Server.SpotInstanceTermination</code><message>Server.SpotInstanceTermination: Spot instance termination</message></stateReason><placement>", StringComparison.Ordinal)));
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         var instance = Assert.Single(await driver.ListAsync(Limit));
 
@@ -370,58 +359,58 @@ public sealed class AwsDriverTests : IDisposable
     [Fact]
     public async Task Terminate_WhatItLaunched_IsOneCall()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
         await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
-        var before = _aws.Calls.Count;
+        var before = Aws.Calls.Count;
 
         await driver.TerminateAsync(["i-1", "i-1"], Limit);
 
-        Assert.Equal(before + 1, _aws.Calls.Count);
-        AssertParameters(_aws.Last("TerminateInstances"), new() { ["InstanceId.1"] = "i-1", ["InstanceId.2"] = null });
+        Assert.Equal(before + 1, Aws.Calls.Count);
+        AssertParameters(Aws.Last("TerminateInstances"), new() { ["InstanceId.1"] = "i-1", ["InstanceId.2"] = null });
     }
 
     [Fact]
     public async Task Terminate_WhatItDoesNotKnow_AsksWhoseItIsFirst()
     {
-        _aws.Answer("DescribeInstances", call => call.Filter("tag:KipControllerID") == FakeAws.Controller && call.Filter("instance-id") == "i-foreign"
+        Aws.Answer("DescribeInstances", call => call.Filter("tag:KipControllerID") == FakeAws.Controller && call.Filter("instance-id") == "i-foreign"
             ? FakeAws.Instances("", FakeAws.Instance("i-own", "running"))
             : FakeAws.Instances(""));
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         await driver.TerminateAsync(["i-foreign", "i-own"], Limit);
 
-        AssertParameters(_aws.Last("TerminateInstances"), new() { ["InstanceId.1"] = "i-own", ["InstanceId.2"] = null });
+        AssertParameters(Aws.Last("TerminateInstances"), new() { ["InstanceId.1"] = "i-own", ["InstanceId.2"] = null });
     }
 
     [Fact]
     public async Task Terminate_OnlyWhatIsNotItsOwn_TerminatesNothing()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         await driver.TerminateAsync(["i-foreign"], Limit);
 
-        Assert.Equal(0, _aws.Count("TerminateInstances"));
+        Assert.Equal(0, Aws.Count("TerminateInstances"));
     }
 
     [Fact]
     public async Task Terminate_Many_GoesInBatches()
     {
         var ids = Enumerable.Range(0, 250).Select(i => $"i-{i}").ToArray();
-        _aws.Answer("DescribeInstances", _ => FakeAws.Instances("", [.. ids.Select(id => FakeAws.Instance(id, "running"))]));
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("DescribeInstances", _ => FakeAws.Instances("", [.. ids.Select(id => FakeAws.Instance(id, "running"))]));
+        using var driver = Aws.MakeDriver();
         await driver.ListAsync(Limit);
 
         await driver.TerminateAsync(ids, Limit);
 
-        Assert.Equal(3, _aws.Count("TerminateInstances"));
+        Assert.Equal(3, Aws.Count("TerminateInstances"));
     }
 
     [Fact]
     public async Task Terminate_OneOfThemRefused_TheOthersGo()
     {
-        _aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "running"), FakeAws.Instance("i-2", "running"), FakeAws.Instance("i-3", "running")));
+        Aws.Answer("DescribeInstances", _ => FakeAws.Instances("", FakeAws.Instance("i-1", "running"), FakeAws.Instance("i-2", "running"), FakeAws.Instance("i-3", "running")));
         var gone = new List<string>();
-        _aws.Answer("TerminateInstances", call =>
+        Aws.Answer("TerminateInstances", call =>
         {
             var ids = call.Parameters.Where(parameter => parameter.Key.StartsWith("InstanceId.", StringComparison.Ordinal)).Select(parameter => parameter.Value).ToList();
             if (ids.Contains("i-2"))
@@ -437,7 +426,7 @@ public sealed class AwsDriverTests : IDisposable
             gone.AddRange(ids);
             return FakeAws.Xml(HttpStatusCode.OK, "<r><instancesSet/></r>");
         });
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
         await driver.ListAsync(Limit);
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.TerminateAsync(["i-1", "i-2", "i-3"], Limit));
@@ -501,7 +490,7 @@ public sealed class AwsDriverTests : IDisposable
     [Theory, MemberData(nameof(WrongOptions), DisableDiscoveryEnumeration = true)]
     public void Driver_WrongOption_IsRefused(string problem, AwsDriverOptions options)
     {
-        var error = Assert.Throws<DriverException>(() => _aws.MakeDriver(options));
+        var error = Assert.Throws<DriverException>(() => Aws.MakeDriver(options));
 
         Assert.Equal(DriverErrorKind.InvalidConfiguration, error.Kind);
         Assert.Contains(problem, error.Message, StringComparison.Ordinal);

@@ -46,8 +46,8 @@ public sealed class AwsErrorsTests
     [Fact]
     public void Translate_UnknownCode_SaysWhatAwsSays() =>
         Assert.Equal(
-            "cannot launch a cell: Value (x) for parameter iamInstanceProfile.name is invalid. (InvalidParameterValue)",
-            Translate("InvalidParameterValue", "Value (x) for parameter iamInstanceProfile.name is invalid.", 400).Message);
+            "cannot launch a cell: Value (x) for parameter cores is invalid. (InvalidParameterValue)",
+            Translate("InvalidParameterValue", "Value (x) for parameter cores is invalid.", 400).Message);
 
     [Fact]
     public void Translate_DenialThatNamesTheAction_NamesIt()

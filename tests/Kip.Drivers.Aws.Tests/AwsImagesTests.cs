@@ -1,38 +1,27 @@
 namespace Kip.Drivers.Aws.Tests;
 
-public sealed class AwsImagesTests : IDisposable
+public sealed class AwsImagesTests : AwsTest
 {
-    private readonly FakeAws _aws = new();
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(1));
-
-    private CancellationToken Limit => _limit.Token;
-
-    public void Dispose()
-    {
-        _aws.Dispose();
-        _limit.Dispose();
-    }
-
     [Fact]
     public async Task ResolveImage_Id_IsLookedAtOnce()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         Assert.Equal("ami-1", await driver.ResolveImageAsync("ami-1", Limit));
         Assert.Equal("ami-1", await driver.ResolveImageAsync("ami-1", Limit));
         await driver.LaunchAsync(FakeAws.MakeRequest(), Limit);
 
-        Assert.Equal("ami-1", Assert.Single(_aws.Calls, call => call.Action == "DescribeImages")["ImageId.1"]);
+        Assert.Equal("ami-1", Assert.Single(Aws.Calls, call => call.Action == "DescribeImages")["ImageId.1"]);
     }
 
     [Fact]
     public async Task ResolveImage_Parameter_AsksSystemsManager()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         Assert.Equal("ami-1", await driver.ResolveImageAsync("/aws/service/debian/release/12/latest/amd64", Limit));
 
-        Assert.Equal("""{"Name":"/aws/service/debian/release/12/latest/amd64"}""", _aws.Last("GetParameter")["Body"]);
+        Assert.Equal("""{"Name":"/aws/service/debian/release/12/latest/amd64"}""", Aws.Last("GetParameter")["Body"]);
     }
 
     [Theory]
@@ -42,8 +31,8 @@ public sealed class AwsImagesTests : IDisposable
     [InlineData("<html>a proxy</html>", DriverErrorKind.InvalidConfiguration)]
     public async Task ResolveImage_ParameterRefused_IsExplained(string body, DriverErrorKind kind)
     {
-        _aws.Answer("GetParameter", _ => FakeAws.Json(System.Net.HttpStatusCode.BadRequest, body));
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("GetParameter", _ => FakeAws.Json(System.Net.HttpStatusCode.BadRequest, body));
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.ResolveImageAsync("/p", Limit));
 
@@ -54,20 +43,20 @@ public sealed class AwsImagesTests : IDisposable
     [Fact]
     public async Task ResolveImage_Name_IsTheNewestAvailableOwnOne()
     {
-        _aws.Answer("DescribeImages", $"<imagesSet>{Image("ami-old", "2024")}{Image("ami-new", "2026")}{Image("ami-pending", "2027", "pending")}{Image("ami-mid", "2025")}</imagesSet>");
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("DescribeImages", $"<imagesSet>{Image("ami-old", "2024")}{Image("ami-new", "2026")}{Image("ami-pending", "2027", "pending")}{Image("ami-mid", "2025")}</imagesSet>");
+        using var driver = Aws.MakeDriver();
 
         Assert.Equal("ami-new", await driver.ResolveImageAsync("kip-*", Limit));
 
-        var call = _aws.Last("DescribeImages");
+        var call = Aws.Last("DescribeImages");
         Assert.Equal(("self", "kip-*"), (call["Owner.1"], call.Filter("name")));
     }
 
     [Fact]
     public async Task ResolveImage_ImagesOfSeveralArchitectures_IsTheNewestOfEach()
     {
-        _aws.Answer("DescribeImages", $"<imagesSet>{Image("ami-arm", "2026", architecture: "arm64")}{Image("ami-old", "2024", architecture: "x86_64")}{Image("ami-amd", "2025", architecture: "x86_64")}</imagesSet>");
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("DescribeImages", $"<imagesSet>{Image("ami-arm", "2026", architecture: "arm64")}{Image("ami-old", "2024", architecture: "x86_64")}{Image("ami-amd", "2025", architecture: "x86_64")}</imagesSet>");
+        using var driver = Aws.MakeDriver();
 
         Assert.Equal("ami-amd,ami-arm", await driver.ResolveImageAsync("kip-*", Limit));
     }
@@ -77,27 +66,27 @@ public sealed class AwsImagesTests : IDisposable
     [InlineData("t3.nano", "ami-amd")]
     public async Task Launch_ParameterForEachArchitecture_BootsTheImageOfTheTypes(string type, string image)
     {
-        _aws.Answer("GetParameter", call => FakeAws.Json(
+        Aws.Answer("GetParameter", call => FakeAws.Json(
             System.Net.HttpStatusCode.OK, call["Body"]!.Contains("amd64", StringComparison.Ordinal) ? """{"Parameter":{"Value":"ami-amd"}}""" : """{"Parameter":{"Value":"ami-arm"}}"""));
-        _aws.Answer("DescribeImages", call => FakeAws.Xml(
+        Aws.Answer("DescribeImages", call => FakeAws.Xml(
             System.Net.HttpStatusCode.OK, $"<r><imagesSet>{Image(call["ImageId.1"]!, "2026", architecture: call["ImageId.1"] == "ami-amd" ? "x86_64" : "arm64")}</imagesSet></r>"));
-        _aws.Answer("DescribeInstanceTypes", call => FakeAws.Xml(System.Net.HttpStatusCode.OK, $"<r>{BadInputTests.FakeTypes.Replace("<item>arm64</item>", call.Filter("instance-type") == "t3.nano" ? "<item>i386</item><item>x86_64</item>" : "<item>arm64</item>", StringComparison.Ordinal)}</r>"));
-        using var driver = _aws.MakeDriver(FakeAws.MakeOptions() with { Image = "/kip/{arch}" });
+        Aws.Answer("DescribeInstanceTypes", call => FakeAws.Xml(System.Net.HttpStatusCode.OK, $"<r>{BadInputTests.FakeTypes.Replace("<item>arm64</item>", call.Filter("instance-type") == "t3.nano" ? "<item>i386</item><item>x86_64</item>" : "<item>arm64</item>", StringComparison.Ordinal)}</r>"));
+        using var driver = Aws.MakeDriver(FakeAws.MakeOptions() with { Image = "/kip/{arch}" });
 
         var ids = await driver.ResolveImageAsync("", Limit);
         await driver.LaunchAsync(FakeAws.MakeRequest() with { ImageId = ids, InstanceType = type }, Limit);
 
         Assert.Equal("ami-amd,ami-arm", ids);
-        Assert.Equal(image, _aws.Last("RunInstances")["ImageId"]);
+        Assert.Equal(image, Aws.Last("RunInstances")["ImageId"]);
     }
 
     [Fact]
     public async Task ResolveImage_ParameterForOneArchitectureOnly_IsThatImage()
     {
-        _aws.Answer("GetParameter", call => call["Body"]!.Contains("arm64", StringComparison.Ordinal)
+        Aws.Answer("GetParameter", call => call["Body"]!.Contains("arm64", StringComparison.Ordinal)
             ? FakeAws.Json(System.Net.HttpStatusCode.BadRequest, """{"__type":"ParameterNotFound"}""")
             : FakeAws.Json(System.Net.HttpStatusCode.OK, """{"Parameter":{"Value":"ami-1"}}"""));
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         Assert.Equal("ami-1", await driver.ResolveImageAsync("/kip/{arch}", Limit));
     }
@@ -105,8 +94,8 @@ public sealed class AwsImagesTests : IDisposable
     [Fact]
     public async Task ResolveImage_NothingMatches_IsNotFound()
     {
-        _aws.Answer("DescribeImages", "<imagesSet/>");
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("DescribeImages", "<imagesSet/>");
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.ResolveImageAsync("kip-*", Limit));
 
@@ -116,8 +105,8 @@ public sealed class AwsImagesTests : IDisposable
     [Fact]
     public async Task ResolveImage_WithoutARootDisk_IsRefused()
     {
-        _aws.Answer("DescribeImages", "<imagesSet><item><imageId>ami-1</imageId></item></imagesSet>");
-        using var driver = _aws.MakeDriver();
+        Aws.Answer("DescribeImages", "<imagesSet><item><imageId>ami-1</imageId></item></imagesSet>");
+        using var driver = Aws.MakeDriver();
 
         var error = await Assert.ThrowsAsync<DriverException>(() => driver.ResolveImageAsync("ami-1", Limit));
 

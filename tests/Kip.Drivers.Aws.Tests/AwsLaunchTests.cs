@@ -1,17 +1,8 @@
 namespace Kip.Drivers.Aws.Tests;
 
 /// <summary>What a pod and the configuration say of a launch, as EC2 hears it.</summary>
-public sealed class AwsLaunchTests : IDisposable
+public sealed class AwsLaunchTests : AwsTest
 {
-    private readonly FakeAws _aws = new();
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(1));
-
-    public void Dispose()
-    {
-        _aws.Dispose();
-        _limit.Dispose();
-    }
-
     [Fact]
     public async Task Launch_PodsSecurityGroups_GoInsteadOfTheConfiguredOnes()
     {
@@ -55,7 +46,7 @@ public sealed class AwsLaunchTests : IDisposable
     [Fact]
     public async Task Launch_DedicatedHost_IsPlacedOnOneOfTheAccounts()
     {
-        using var driver = _aws.MakeDriver();
+        using var driver = Aws.MakeDriver();
 
         Assert.True(driver.Description.HasDedicatedHosts);
         Assert.Equal("host", (await LaunchAsync(new LaunchOptions { DedicatedHost = true }))["Placement.Tenancy"]);
@@ -80,14 +71,14 @@ public sealed class AwsLaunchTests : IDisposable
         .OrderBy(parameter => parameter.Key, StringComparer.Ordinal)
         .Select(parameter => parameter.Value);
 
-    private void ExtraGroupsAreThere() => _aws.Answer("DescribeSecurityGroups", call => FakeAws.Xml(System.Net.HttpStatusCode.OK, call.Filter("group-id") is { } group
+    private void ExtraGroupsAreThere() => Aws.Answer("DescribeSecurityGroups", call => FakeAws.Xml(System.Net.HttpStatusCode.OK, call.Filter("group-id") is { } group
         ? $"<r><securityGroupInfo><item><groupId>{group}</groupId></item></securityGroupInfo></r>"
         : "<r><securityGroupInfo/></r>"));
 
     private async Task<Ec2Call> LaunchAsync(LaunchOptions? pod, AwsDriverOptions? options = null, CapacityType capacityType = CapacityType.OnDemand)
     {
-        using var driver = _aws.MakeDriver(options ?? FakeAws.MakeOptions());
-        await driver.LaunchAsync(FakeAws.MakeRequest() with { Options = pod, CapacityType = capacityType }, _limit.Token);
-        return _aws.Last("RunInstances");
+        using var driver = Aws.MakeDriver(options ?? FakeAws.MakeOptions());
+        await driver.LaunchAsync(FakeAws.MakeRequest() with { Options = pod, CapacityType = capacityType }, Limit);
+        return Aws.Last("RunInstances");
     }
 }

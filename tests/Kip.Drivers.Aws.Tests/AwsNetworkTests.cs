@@ -3,19 +3,8 @@ using Kip.Testing;
 
 namespace Kip.Drivers.Aws.Tests;
 
-public sealed class AwsNetworkTests : IDisposable
+public sealed class AwsNetworkTests : AwsTest
 {
-    private readonly FakeAws _aws = new();
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(1));
-
-    private CancellationToken Limit => _limit.Token;
-
-    public void Dispose()
-    {
-        _aws.Dispose();
-        _limit.Dispose();
-    }
-
     [Fact]
     public async Task Network_NothingConfigured_IsTheDefaultVpcWithAllItsSubnets()
     {
@@ -26,21 +15,21 @@ public sealed class AwsNetworkTests : IDisposable
         Assert.Equal("vpc-1", network.VpcId);
         Assert.Equal(new CellSubnet("subnet-a", IsPublic: true), network.Subnets["us-east-1a"]);
         Assert.Equal(new CellSubnet("subnet-b", IsPublic: true), network.Subnets["us-east-1b"]);
-        Assert.Equal("true", _aws.Last("DescribeVpcs").Filter("is-default"));
-        Assert.Equal("vpc-1", _aws.Last("DescribeSubnets").Filter("vpc-id"));
+        Assert.Equal("true", Aws.Last("DescribeVpcs").Filter("is-default"));
+        Assert.Equal("vpc-1", Aws.Last("DescribeSubnets").Filter("vpc-id"));
     }
 
     [Fact]
     public async Task Network_SubnetsConfigured_IsTheirVpcWithNoOthers()
     {
-        _aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-a", "us-east-1a", 10)}</subnetSet>");
+        Aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-a", "us-east-1a", 10)}</subnetSet>");
         using var reader = MakeReader(FakeAws.MakeOptions() with { SubnetIds = ["subnet-a"], VpcId = "vpc-1" });
 
         var network = await reader.GetAsync(Limit);
 
         Assert.Equal("us-east-1a", Assert.Single(network.Subnets).Key);
-        Assert.Equal("subnet-a", _aws.Last("DescribeSubnets").Filter("subnet-id"));
-        Assert.Equal("vpc-1", _aws.Last("DescribeVpcs").Filter("vpc-id"));
+        Assert.Equal("subnet-a", Aws.Last("DescribeSubnets").Filter("subnet-id"));
+        Assert.Equal("vpc-1", Aws.Last("DescribeVpcs").Filter("vpc-id"));
     }
 
     [Theory]
@@ -49,8 +38,8 @@ public sealed class AwsNetworkTests : IDisposable
     [InlineData(false, "subnet-private")]
     public async Task Network_SeveralSubnetsInAZone_TakesTheOneThatSuitsTheAddresses(bool? assignPublicAddress, string expected)
     {
-        _aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-private", "us-east-1a", 100)}{Subnet("subnet-public", "us-east-1a", 10)}</subnetSet>");
-        _aws.Answer("DescribeRouteTables", """
+        Aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-private", "us-east-1a", 100)}{Subnet("subnet-public", "us-east-1a", 10)}</subnetSet>");
+        Aws.Answer("DescribeRouteTables", """
             <routeTableSet>
             <item><associationSet><item><main>true</main></item></associationSet><routeSet><item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><natGatewayId>nat-1</natGatewayId></item></routeSet></item>
             <item><associationSet><item><subnetId>subnet-public</subnetId></item></associationSet><routeSet><item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><gatewayId>igw-1</gatewayId></item></routeSet></item>
@@ -66,7 +55,7 @@ public sealed class AwsNetworkTests : IDisposable
     [Fact]
     public async Task Network_EquallySuited_TakesTheOneWithTheMostRoom()
     {
-        _aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-small", "us-east-1a", 10)}{Subnet("subnet-large", "us-east-1a", 100)}</subnetSet>");
+        Aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-small", "us-east-1a", 10)}{Subnet("subnet-large", "us-east-1a", 100)}</subnetSet>");
         using var reader = MakeReader(FakeAws.MakeOptions());
 
         Assert.Equal("subnet-large", (await reader.GetAsync(Limit)).Subnets["us-east-1a"].Id);
@@ -75,7 +64,7 @@ public sealed class AwsNetworkTests : IDisposable
     [Fact]
     public async Task Network_NoDefaultVpc_SaysWhatToConfigure()
     {
-        _aws.Answer("DescribeVpcs", "<vpcSet/>");
+        Aws.Answer("DescribeVpcs", "<vpcSet/>");
         using var reader = MakeReader(FakeAws.MakeOptions());
 
         Assert.Equal(
@@ -86,7 +75,7 @@ public sealed class AwsNetworkTests : IDisposable
     [Fact]
     public async Task Network_SubnetsMissing_NamesThem()
     {
-        _aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-a", "us-east-1a", 10)}</subnetSet>");
+        Aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-a", "us-east-1a", 10)}</subnetSet>");
         using var reader = MakeReader(FakeAws.MakeOptions() with { SubnetIds = ["subnet-a", "subnet-x"] });
 
         Assert.Equal("there is no subnet subnet-x in us-east-1 that this account can use: check the ids and the region", (await FailAsync(reader)).Message);
@@ -95,7 +84,7 @@ public sealed class AwsNetworkTests : IDisposable
     [Fact]
     public async Task Network_SubnetsOfAnotherVpc_SaysSo()
     {
-        _aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-a", "us-east-1a", 10)}</subnetSet>");
+        Aws.Answer("DescribeSubnets", $"<subnetSet>{Subnet("subnet-a", "us-east-1a", 10)}</subnetSet>");
         using var reader = MakeReader(FakeAws.MakeOptions() with { SubnetIds = ["subnet-a"], VpcId = "vpc-2" });
 
         Assert.Equal("the subnets are in vpc-1, but the VPC is configured to be vpc-2", (await FailAsync(reader)).Message);
@@ -108,7 +97,7 @@ public sealed class AwsNetworkTests : IDisposable
 
         await Task.WhenAll(Enumerable.Range(0, 20).Select(_ => reader.GetAsync(Limit)));
 
-        Assert.Equal(4, _aws.Calls.Count);
+        Assert.Equal(4, Aws.Calls.Count);
     }
 
     [Fact]
@@ -120,30 +109,30 @@ public sealed class AwsNetworkTests : IDisposable
         await reader.GetAsync(Limit);
         await clock.AdvanceAsync(TimeSpan.FromMinutes(9));
         await reader.GetAsync(Limit);
-        Assert.Equal(1, _aws.Count("DescribeSubnets"));
+        Assert.Equal(1, Aws.Count("DescribeSubnets"));
         await clock.AdvanceAsync(TimeSpan.FromMinutes(2));
         await reader.GetAsync(Limit);
 
-        Assert.Equal(2, _aws.Count("DescribeSubnets"));
+        Assert.Equal(2, Aws.Count("DescribeSubnets"));
     }
 
     [Fact]
     public async Task SecurityGroup_NotThere_IsMadeWithTagsAndRules()
     {
-        _aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
-        _aws.Answer("CreateSecurityGroup", "<groupId>sg-new</groupId>");
+        Aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
+        Aws.Answer("CreateSecurityGroup", "<groupId>sg-new</groupId>");
         using var reader = MakeReader(FakeAws.MakeOptions() with { ExtraCidrs = ["10.8.0.0/16"] });
 
         var network = await reader.GetAsync(Limit);
 
         Assert.Equal(["sg-new"], network.SecurityGroupIds);
-        var made = _aws.Last("CreateSecurityGroup");
+        var made = Aws.Last("CreateSecurityGroup");
         Assert.Equal((FakeAws.GroupName, "vpc-1"), (made["GroupName"], made["VpcId"]));
         Assert.Equal(("KipControllerID", FakeAws.Controller), (made["TagSpecification.1.Tag.1.Key"], made["TagSpecification.1.Tag.1.Value"]));
-        var rules = _aws.Last("AuthorizeSecurityGroupIngress");
+        var rules = Aws.Last("AuthorizeSecurityGroupIngress");
         Assert.Equal("sg-new", rules["GroupId"]);
         Assert.Equal<IEnumerable<string?>>(["172.31.0.0/16", "10.8.0.0/16"], new[] { rules["IpPermissions.1.IpRanges.1.CidrIp"], rules["IpPermissions.2.IpRanges.1.CidrIp"] });
-        Assert.Equal(0, _aws.Count("RevokeSecurityGroupIngress"));
+        Assert.Equal(0, Aws.Count("RevokeSecurityGroupIngress"));
     }
 
     [Fact]
@@ -153,13 +142,13 @@ public sealed class AwsNetworkTests : IDisposable
 
         await reader.GetAsync(Limit);
 
-        Assert.Equal(0, _aws.Count("CreateSecurityGroup") + _aws.Count("AuthorizeSecurityGroupIngress") + _aws.Count("RevokeSecurityGroupIngress"));
+        Assert.Equal(0, Aws.Count("CreateSecurityGroup") + Aws.Count("AuthorizeSecurityGroupIngress") + Aws.Count("RevokeSecurityGroupIngress"));
     }
 
     [Fact]
     public async Task SecurityGroup_WithOtherRules_GetsThoseItShouldHave()
     {
-        _aws.Answer("DescribeSecurityGroups", """
+        Aws.Answer("DescribeSecurityGroups", """
             <securityGroupInfo><item><groupId>sg-1</groupId><tagSet><item><key>KipControllerID</key><value>ctl</value></item></tagSet><ipPermissions>
             <item><ipProtocol>tcp</ipProtocol><fromPort>22</fromPort><toPort>22</toPort><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges>
             <ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges><groups><item><groupId>sg-2</groupId></item></groups><prefixListIds><item><prefixListId>pl-1</prefixListId></item></prefixListIds></item>
@@ -169,8 +158,8 @@ public sealed class AwsNetworkTests : IDisposable
 
         await reader.GetAsync(Limit);
 
-        Assert.Equal("172.31.0.0/16", _aws.Last("AuthorizeSecurityGroupIngress")["IpPermissions.1.IpRanges.1.CidrIp"]);
-        var revoked = _aws.Last("RevokeSecurityGroupIngress");
+        Assert.Equal("172.31.0.0/16", Aws.Last("AuthorizeSecurityGroupIngress")["IpPermissions.1.IpRanges.1.CidrIp"]);
+        var revoked = Aws.Last("RevokeSecurityGroupIngress");
         Assert.Equal<IEnumerable<string?>>(
             ["0.0.0.0/0", "::/0", "pl-1", "sg-2"],
             new[] { revoked["IpPermissions.1.IpRanges.1.CidrIp"], revoked["IpPermissions.2.Ipv6Ranges.1.CidrIpv6"], revoked["IpPermissions.3.PrefixListIds.1.PrefixListId"], revoked["IpPermissions.4.Groups.1.GroupId"] });
@@ -184,9 +173,9 @@ public sealed class AwsNetworkTests : IDisposable
             <securityGroupInfo><item><groupId>sg-other</groupId><tagSet><item><key>KipControllerID</key><value>ctl</value></item></tagSet></item></securityGroupInfo>
             """;
         var looks = 0;
-        _aws.Answer("DescribeSecurityGroups", _ => FakeAws.Xml(HttpStatusCode.OK, $"<r>{(looks++ == 0 ? "<securityGroupInfo/>" : group)}</r>"));
-        _aws.Fail("CreateSecurityGroup", "InvalidGroup.Duplicate");
-        _aws.Fail("AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate");
+        Aws.Answer("DescribeSecurityGroups", _ => FakeAws.Xml(HttpStatusCode.OK, $"<r>{(looks++ == 0 ? "<securityGroupInfo/>" : group)}</r>"));
+        Aws.Fail("CreateSecurityGroup", "InvalidGroup.Duplicate");
+        Aws.Fail("AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate");
         using var reader = MakeReader(FakeAws.MakeOptions());
 
         Assert.Equal(["sg-other"], (await reader.GetAsync(Limit)).SecurityGroupIds);
@@ -195,8 +184,8 @@ public sealed class AwsNetworkTests : IDisposable
     [Fact]
     public async Task SecurityGroup_NewAndNotKnownEverywhere_IsTransient()
     {
-        _aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
-        _aws.Fail("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound");
+        Aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
+        Aws.Fail("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound");
         using var reader = MakeReader(FakeAws.MakeOptions());
 
         Assert.Equal(DriverErrorKind.Transient, (await FailAsync(reader, DriverErrorKind.Transient)).Kind);
@@ -205,25 +194,25 @@ public sealed class AwsNetworkTests : IDisposable
     [Fact]
     public async Task SecurityGroup_OfSomebodyElse_IsNotTouched()
     {
-        _aws.Answer("DescribeSecurityGroups", "<securityGroupInfo><item><groupId>sg-9</groupId></item></securityGroupInfo>");
+        Aws.Answer("DescribeSecurityGroups", "<securityGroupInfo><item><groupId>sg-9</groupId></item></securityGroupInfo>");
         using var reader = MakeReader(FakeAws.MakeOptions());
 
         var error = await FailAsync(reader);
 
         Assert.Contains("sg-9", error.Message, StringComparison.Ordinal);
-        Assert.Equal(0, _aws.Count("AuthorizeSecurityGroupIngress") + _aws.Count("RevokeSecurityGroupIngress"));
+        Assert.Equal(0, Aws.Count("AuthorizeSecurityGroupIngress") + Aws.Count("RevokeSecurityGroupIngress"));
     }
 
     [Fact]
     public async Task SecurityGroup_ExtraOneMissing_IsNamed()
     {
-        _aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
+        Aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
         using var reader = MakeReader(FakeAws.MakeOptions() with { ExtraSecurityGroupIds = ["sg-x"] });
 
         Assert.Equal("there is no security group sg-x in vpc-1: check the extra security groups", (await FailAsync(reader)).Message);
     }
 
-    private AwsNetworkReader MakeReader(AwsDriverOptions options, TimeProvider? clock = null) => new(new AwsCalls(options, () => _aws), options, clock ?? TimeProvider.System);
+    private AwsNetworkReader MakeReader(AwsDriverOptions options, TimeProvider? clock = null) => new(new AwsCalls(options, () => Aws), options, clock ?? TimeProvider.System);
 
     private async Task<DriverException> FailAsync(AwsNetworkReader reader, DriverErrorKind kind = DriverErrorKind.InvalidConfiguration)
     {

@@ -47,8 +47,14 @@ internal static class EveryCall
         await driver.GetRegistryLoginAsync("public.ecr.aws", token);
         await driver.AttachAsync("i-1", new AttachableVolume("vol-00000001"), readOnly: false, token);
         await driver.DetachAsync("i-1", new AttachableVolume("vol-00000001"), token);
+        await driver.RouteAsync("i-1", ["10.9.0.0/16"], token);
+        aws.Answer("DescribeRouteTables", "<routeTableSet><item><routeTableId>rtb-main</routeTableId><associationSet><item><main>true</main></item></associationSet><routeSet><item><destinationCidrBlock>10.9.0.0/16</destinationCidrBlock><instanceId>i-1</instanceId><state>blackhole</state></item></routeSet></item></routeTableSet>");
+        await driver.UnrouteAsync("i-1", ["10.9.0.0/16"], token);
+        aws.Answer("DescribeInstances", call => FakeAws.Instances("", FakeAws.Instance(call.Filter("instance-id") ?? "i-1", "running")));
+        await driver.RouteAsync("i-2", ["10.9.0.0/16"], token);
         await driver.TerminateAsync(["i-1", "i-2"], token);
         await driver.ResolveImageAsync("/aws/service/debian/release/12/latest/amd64", token);
+        await driver.CheckAsync(token);
         aws.Answer("DescribeSecurityGroups", "<securityGroupInfo/>");
         using var other = aws.MakeDriver();
         await other.LaunchAsync(FakeAws.MakeRequest(), token);

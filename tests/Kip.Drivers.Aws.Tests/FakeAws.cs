@@ -81,7 +81,7 @@ public sealed class FakeAws : HttpMessageHandler
             """);
         Answer("DescribeRouteTables", """
             <routeTableSet>
-            <item><associationSet><item><main>true</main></item></associationSet><routeSet><item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><gatewayId>igw-1</gatewayId><state>active</state></item></routeSet></item>
+            <item><routeTableId>rtb-main</routeTableId><associationSet><item><main>true</main></item></associationSet><routeSet><item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><gatewayId>igw-1</gatewayId><state>active</state></item></routeSet></item>
             </routeTableSet>
             """);
         Answer("DescribeSecurityGroups", $"""
@@ -102,6 +102,12 @@ public sealed class FakeAws : HttpMessageHandler
         Answer("ecr:GetAuthorizationToken", _ => Json(HttpStatusCode.OK, """{"authorizationData":[{"authorizationToken":"QVdTOnByaXZhdGU=","expiresAt":4102444800.5,"proxyEndpoint":"https://123456789012.dkr.ecr.us-east-1.amazonaws.com"}]}"""));
         Answer("ecr-public:GetAuthorizationToken", _ => Json(HttpStatusCode.OK, """{"authorizationData":{"authorizationToken":"QVdTOnB1YmxpYw==","expiresAt":4102444800}}"""));
         Answer("GetProducts", _ => Json(HttpStatusCode.OK, """{"FormatVersion":"aws_v1","PriceList":[]}"""));
+        Answer("GetServiceQuota", _ => Json(HttpStatusCode.OK, """{"Quota":{"ServiceCode":"ec2","QuotaName":"any","Value":64.0}}"""));
+        foreach (var action in new[] { "CreateRoute", "ReplaceRoute", "DeleteRoute", "ModifyInstanceAttribute" })
+        {
+            Answer(action, "<return>true</return>");
+        }
+
         Answer("AttachVolume", "<status>attaching</status>");
         Answer("DetachVolume", "<status>detaching</status>");
     }

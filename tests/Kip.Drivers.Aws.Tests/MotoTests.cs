@@ -157,6 +157,33 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
     }
 
     [MotoFact]
+    public async Task Route_OfTwoCells_IsTheLastOnes_UntilItIsTakenAway()
+    {
+        using var driver = _moto.MakeDriver(NewController());
+        var first = await driver.LaunchAsync(await MakeRequestAsync(driver), _limit.Token);
+        var second = await driver.LaunchAsync(await MakeRequestAsync(driver), _limit.Token);
+
+        await driver.RouteAsync(first.Id, ["10.231.0.0/16"], _limit.Token);
+        Assert.Equal([first.Id], await RoutedAsync());
+        await driver.RouteAsync(second.Id, ["10.231.0.0/16"], _limit.Token);
+        Assert.Equal([second.Id], await RoutedAsync());
+        await driver.UnrouteAsync(first.Id, ["10.231.0.0/16"], _limit.Token);
+        Assert.Equal([second.Id], await RoutedAsync());
+        await driver.UnrouteAsync(second.Id, ["10.231.0.0/16"], _limit.Token);
+        Assert.Empty(await RoutedAsync());
+
+        var check = await QueryAsync("DescribeInstanceAttribute", ("InstanceId", second.Id), ("Attribute", "sourceDestCheck"));
+        Assert.Equal("false", check.Descendants().Single(element => element.Name.LocalName == "sourceDestCheck").Elements().Single().Value);
+        await driver.TerminateAsync([first.Id, second.Id], _limit.Token);
+
+        async Task<List<string>> RoutedAsync() =>
+        [
+            .. (await QueryAsync("DescribeRouteTables")).Descendants().Where(element => element.Name.LocalName == "destinationCidrBlock" && element.Value == "10.231.0.0/16")
+                .Select(range => range.Parent!.Elements().Single(element => element.Name.LocalName == "instanceId").Value),
+        ];
+    }
+
+    [MotoFact]
     public async Task Check_AccountOfMoto_IsReadyForCells()
     {
         using var driver = _moto.MakeDriver(NewController());
@@ -166,11 +193,11 @@ public sealed class MotoTests(MotoServer server, Xunit.Abstractions.ITestOutputH
         var after = await driver.CheckAsync(_limit.Token);
 
         Assert.All(before.Concat(after), check => Assert.True(check.Ok, $"{check.Name}: {check.Detail}"));
-        Assert.Equal(["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:CreateSecurityGroup", "registry logins", "prices"], before.Select(check => check.Name));
+        Assert.Equal(["credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:CreateSecurityGroup", "vCPUs on demand", "vCPUs at the spot market", "registry logins", "prices"], before.Select(check => check.Name));
         Assert.Equal(
             [
                 "credentials", "network", "security group", "image", "ec2:RunInstances", "ec2:TerminateInstances", "volumes", "ec2:AttachVolume", "ec2:DetachVolume",
-                "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "registry logins", "prices",
+                "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress", "vCPUs on demand", "vCPUs at the spot market", "registry logins", "prices",
             ],
             after.Select(check => check.Name));
         Assert.Equal(instance.Id, Assert.Single(await driver.ListAsync(_limit.Token)).Id);

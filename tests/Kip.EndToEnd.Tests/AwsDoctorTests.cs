@@ -1,8 +1,8 @@
-using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Kip.EndToEnd.Tests.Support;
 using Kip.Tests.Support;
+using Microsoft.AspNetCore.Http;
 
 namespace Kip.EndToEnd.Tests;
 
@@ -69,9 +69,58 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
     {
         var token = Path.Combine(Kip.Folder, "token");
         await File.WriteAllTextAsync(token, "the pod's token");
-        using var agent = new MetadataServer(request => request.Headers["Authorization"] == "the pod's token" ? Keys : null);
+        await using var agent = await FakeEndpoint.StartAsync(request => request.Headers.Authorization == "the pod's token" ? Keys : null);
 
-        AssertReady(await DoctorAsync(("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.Address + "v1/credentials"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token)));
+        AssertReady(await DoctorAsync(("AWS_CONTAINER_CREDENTIALS_FULL_URI", $"{agent.Address}/v1/credentials"), ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token)));
+    }
+
+    [MotoKipFact]
+    public async Task Doctor_InstanceMetadata_IsReadByVersion2()
+    {
+        await using var metadata = await FakeEndpoint.StartAsync(static request => (request.Method, request.Path.Value) switch
+        {
+            ("PUT", "/latest/api/token") => "the session's token",
+            ("GET", _) when request.Headers["X-aws-ec2-metadata-token"] != "the session's token" => null,
+            ("GET", "/latest/meta-data/iam/security-credentials" or "/latest/meta-data/iam/security-credentials/") => "kip",
+            ("GET", "/latest/meta-data/iam/security-credentials/kip") => Keys,
+            _ => null,
+        });
+
+        AssertReady(await DoctorAsync(("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.Address), ("AWS_EC2_METADATA_DISABLED", "false")));
+    }
+
+    [MotoKipFact]
+    public async Task Doctor_LoggedInBySso_IsReady()
+    {
+        await using var portal = await FakeEndpoint.StartAsync(static request => IsAskedForCells(request, "the access token") ? RoleKeys : null);
+        await WriteSsoAsync(accessToken: "the access token", TimeSpan.FromHours(1));
+
+        AssertReady(await DoctorAsync(("AWS_PROFILE", "cells"), ("AWS_ENDPOINT_URL_SSO", portal.Address)));
+    }
+
+    [MotoKipFact]
+    public async Task Doctor_SsoTokenHasExpired_IsRenewed()
+    {
+        await using var portal = await FakeEndpoint.StartAsync(static request =>
+            request.Path == "/token" ? """{"accessToken":"the new token","expiresIn":3600,"tokenType":"Bearer","refreshToken":"the next one"}"""
+            : IsAskedForCells(request, "the new token") ? RoleKeys
+            : null);
+        await WriteSsoAsync(accessToken: "the old token", TimeSpan.FromHours(-1), refreshToken: "the refresh token");
+
+        AssertReady(await DoctorAsync(("AWS_PROFILE", "cells"), ("AWS_ENDPOINT_URL_SSO", portal.Address), ("AWS_ENDPOINT_URL_SSO_OIDC", portal.Address)));
+    }
+
+    [MotoKipTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Doctor_SsoLoginIsOver_SaysToLogIn(bool wasLoggedIn)
+    {
+        await WriteSsoAsync(accessToken: wasLoggedIn ? "the old token" : null, TimeSpan.FromHours(-1));
+
+        var doctor = await DoctorAsync(("AWS_PROFILE", "cells"));
+
+        Assert.Equal(1, doctor.ExitCode);
+        Assert.Matches(@"(?m)^MISSING  credentials  cannot list the cells: the profile is one of aws sso login, and there is no login, or it is over: log in with aws sso login --profile cells$", doctor.Output);
     }
 
     [MotoKipFact]
@@ -84,6 +133,41 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
     }
 
     private static string Keys => """{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"AKIATEST","SecretAccessKey":"secret","Token":"session","LastUpdated":"2026-01-01T00:00:00Z","Expiration":"2099-01-01T00:00:00Z"}""";
+
+    private static string RoleKeys => """{"roleCredentials":{"accessKeyId":"AKIATEST","secretAccessKey":"secret","sessionToken":"session","expiration":4070908800000}}""";
+
+    private static bool IsAskedForCells(HttpRequest request, string token) =>
+        request.Path == "/federation/credentials" && request.Query["account_id"] == "123456789012" && request.Query["role_name"] == "Cells" && request.Headers["x-amz-sso_bearer_token"] == token;
+
+    /// <summary>What <c>aws configure sso</c> and <c>aws sso login</c> leave behind.</summary>
+    private async Task WriteSsoAsync(string? accessToken, TimeSpan left, string? refreshToken = null)
+    {
+        var aws = Directory.CreateDirectory(Path.Combine(Kip.Folder, ".aws"));
+        await File.WriteAllTextAsync(Path.Combine(aws.FullName, "config"), """
+            [profile cells]
+            sso_session = corp
+            sso_account_id = 123456789012
+            sso_role_name = Cells
+            region = us-east-1
+            [sso-session corp]
+            sso_region = us-east-1
+            sso_start_url = https://corp.awsapps.com/start
+            sso_registration_scopes = sso:account:access
+            """);
+        if (accessToken is null)
+        {
+            return;
+        }
+
+        var cache = aws.CreateSubdirectory(Path.Combine("sso", "cache"));
+        var until = TimeProvider.System.GetUtcNow() + left;
+        var renewing = refreshToken is null ? "" : $$""" "refreshToken": "{{refreshToken}}", "clientId": "client", "clientSecret": "of the client", "registrationExpiresAt": "2099-01-01T00:00:00Z", """;
+#pragma warning disable CA5350 // The name of the file is AWS's.
+        await File.WriteAllTextAsync(
+            Path.Combine(cache.FullName, $"{Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes("corp")))}.json"),
+            $$"""{ "startUrl": "https://corp.awsapps.com/start", "region": "us-east-1", {{renewing}} "accessToken": "{{accessToken}}", "expiresAt": "{{until:yyyy-MM-ddTHH:mm:ssZ}}" }""");
+#pragma warning restore CA5350
+    }
 
     private static void AssertReady(KipResult doctor)
     {
@@ -115,59 +199,5 @@ public sealed class AwsDoctorTests(MotoServer moto) : KipStory, IClassFixture<Mo
         }
 
         return await Kip.Start(command).EndsAsync();
-    }
-
-    /// <summary>Answers requests with a text, or with 404 where it is null.</summary>
-    private sealed class MetadataServer : IDisposable
-    {
-        private readonly HttpListener _listener = new();
-
-        public MetadataServer(Func<HttpListenerRequest, string?> answer)
-        {
-            Address = Listen();
-            _ = ServeAsync(answer);
-        }
-
-        public string Address { get; }
-
-        public void Dispose() => _listener.Close();
-
-        private string Listen()
-        {
-            while (true)
-            {
-                var address = $"http://127.0.0.1:{RandomNumberGenerator.GetInt32(20_000, 32_000)}/";
-                try
-                {
-                    _listener.Prefixes.Clear();
-                    _listener.Prefixes.Add(address);
-                    _listener.Start();
-                    return address;
-                }
-                catch (HttpListenerException)
-                {
-                    // Somebody else listens there.
-                }
-            }
-        }
-
-        private async Task ServeAsync(Func<HttpListenerRequest, string?> answer)
-        {
-            try
-            {
-                while (true)
-                {
-                    var context = await _listener.GetContextAsync();
-                    var text = answer(context.Request);
-                    context.Response.StatusCode = text is null ? 404 : 200;
-                    await context.Response.OutputStream.WriteAsync(Encoding.UTF8.GetBytes(text ?? ""));
-                    context.Response.Close();
-                }
-            }
-            catch (Exception e) when (e is HttpListenerException or ObjectDisposedException)
-            {
-                // It is closed.
-            }
-        }
     }
 }

@@ -110,3 +110,10 @@ internal sealed class MotoKipFactAttribute : FactAttribute
 {
     public MotoKipFactAttribute() => Skip = BuiltKip.Missing("curl") ?? MotoServer.Missing;
 }
+
+/// <summary>As <see cref="MotoKipFactAttribute"/>, with data.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class MotoKipTheoryAttribute : TheoryAttribute
+{
+    public MotoKipTheoryAttribute() => Skip = BuiltKip.Missing("curl") ?? MotoServer.Missing;
+}

@@ -140,6 +140,7 @@ internal sealed partial class CellReconciler
     private async Task ReachGoneAsync(CancellationToken cancellationToken)
     {
         await DetachEarlyAsync(cancellationToken).ConfigureAwait(false);
+        await UnrouteAsync(cancellationToken).ConfigureAwait(false);
         var pause = FirstRetry;
         var absent = 0;
         // A launch whose answer was never seen may have taken effect: only the list tells, and only after a while.

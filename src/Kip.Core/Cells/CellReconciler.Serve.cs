@@ -204,6 +204,7 @@ internal sealed partial class CellReconciler
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token, _abandoned.Token);
         _connection = silence;
         var attaching = AttachAsync(agent, watch);
+        var routing = RouteAsync(watch);
         var pulling = Record.State == CellState.Ready ? PullImagesAsync(agent, watch.Token) : Task.CompletedTask;
         try
         {
@@ -249,10 +250,13 @@ internal sealed partial class CellReconciler
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested && !_abandoned.IsCancellationRequested)
         {
-            await attaching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (attaching.IsFaulted)
+            foreach (var beside in new[] { attaching, routing })
             {
-                await attaching.ConfigureAwait(false); // that is why
+                await beside.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (beside.IsFaulted)
+                {
+                    await beside.ConfigureAwait(false); // that is why
+                }
             }
 
             throw new AgentException(AgentErrorKind.Unavailable, $"nothing was heard from the agent of {Record.Id} for {Silence.TotalSeconds:0} s, or not what was expected");
@@ -263,6 +267,7 @@ internal sealed partial class CellReconciler
             await watch.CancelAsync().ConfigureAwait(false);
             await attaching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await pulling.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await routing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
         throw new AgentException(AgentErrorKind.Unavailable, $"the agent of {Record.Id} ended its status stream");

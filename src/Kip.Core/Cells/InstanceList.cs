@@ -19,6 +19,8 @@ internal sealed class InstanceList(IReadOnlyList<Instance> instances)
     private readonly Lazy<ILookup<string, Instance>> _byCell = new(() =>
         instances.Where(static i => i.Tags.ContainsKey(InstanceTags.CellId)).ToLookup(static i => i.Tags[InstanceTags.CellId], StringComparer.Ordinal));
 
+    public IReadOnlyList<Instance> All => instances;
+
     public Instance? Find(string? id) => id is null ? null : _byId.Value.GetValueOrDefault(id);
 
     /// <summary>All that are a cell's: the one it knows, and any that was launched for it without its knowing.</summary>

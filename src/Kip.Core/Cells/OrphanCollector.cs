@@ -12,15 +12,17 @@ internal sealed partial class OrphanCollector(CellContext context)
     private readonly ILogger _logger = context.Logger;
     private readonly Dictionary<string, DateTimeOffset> _seen = new(StringComparer.Ordinal);
 
-    /// <summary>Looks once.</summary>
+    /// <summary>Looks once, at a list of its own.</summary>
     /// <returns>The instances in no record, and the records.</returns>
+    public async Task<(IReadOnlyList<Instance> Orphans, IReadOnlyCollection<CellRecord> Records)> FindAsync(CancellationToken cancellationToken) =>
+        await FindAsync(await context.Driver.ListAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
     /// <remarks>
     /// Instances first, records second: a record is durable before its launch and deleted only after its instance was seen to have ended, so
     /// an instance that is in no record that is read later belongs to nobody.
     /// </remarks>
-    public async Task<(IReadOnlyList<Instance> Orphans, IReadOnlyCollection<CellRecord> Records)> FindAsync(CancellationToken cancellationToken)
+    private async Task<(IReadOnlyList<Instance> Orphans, IReadOnlyCollection<CellRecord> Records)> FindAsync(IReadOnlyList<Instance> instances, CancellationToken cancellationToken)
     {
-        var instances = await context.Driver.ListAsync(cancellationToken).ConfigureAwait(false);
         var records = (await context.Store.ListAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(static r => r.Id, StringComparer.Ordinal);
         return ([.. instances.Where(i => i.State < InstanceState.Terminating && !IsOwned(i))], records.Values);
 
@@ -29,12 +31,13 @@ internal sealed partial class OrphanCollector(CellContext context)
             && record.Owns(instance.Id);
     }
 
-    /// <summary>Looks, and ends what is due.</summary>
+    /// <summary>Looks at the next list that is made for the cells too, and ends what is due.</summary>
     /// <returns>The records.</returns>
     public async Task<IReadOnlyCollection<CellRecord>> CollectAsync(CancellationToken cancellationToken)
     {
+        var listed = await context.Watcher.NextAsync(eager: false, cancellationToken).ConfigureAwait(false);
         var now = context.Time.GetUtcNow();
-        var (orphans, records) = await FindAsync(cancellationToken).ConfigureAwait(false);
+        var (orphans, records) = await FindAsync(listed.All, cancellationToken).ConfigureAwait(false);
         foreach (var gone in _seen.Keys.Except(orphans.Select(static o => o.Id)).ToList())
         {
             _seen.Remove(gone);

@@ -17,4 +17,10 @@ public sealed record LaunchOptions
 
     /// <summary>True for no public address, false for one where the network has them, null for what is configured.</summary>
     public bool? PrivateAddressOnly { get; init; }
+
+    /// <summary>
+    /// Ranges of addresses, such as <c>10.9.0.0/16</c>, that the network is to send to the machine; see <see cref="ICellRouter"/>, by which they
+    /// are routed once it runs. Of no concern to the launch itself.
+    /// </summary>
+    public IReadOnlyList<string> Routes { get; init => field = value ?? []; } = []; // a record from before has none
 }

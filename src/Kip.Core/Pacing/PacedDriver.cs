@@ -48,6 +48,9 @@ internal sealed partial class PacedDriver : ICellDriver, IDisposable
     /// <summary>The driver, if it can attach volumes. Pods with volumes are few beside launches: these calls are not held back.</summary>
     public IVolumeAttacher? Volumes => _driver as IVolumeAttacher;
 
+    /// <summary>The driver, if it can route to cells. Seldom called either.</summary>
+    public ICellRouter? Router => _driver as ICellRouter;
+
     public void Dispose()
     {
         _lifetime.Cancel();

@@ -66,7 +66,7 @@ public static class PodRequirements
     }
 
     private static LaunchOptions? Options(PodAnnotations annotations) =>
-        annotations is { LaunchType: not CellLaunchType.Dedicated, SecurityGroups.Count: 0, InstanceProfile: null, PrivateIPOnly: null }
+        annotations is { LaunchType: not CellLaunchType.Dedicated, SecurityGroups.Count: 0, InstanceProfile: null, PrivateIPOnly: null, CloudRoutes.Count: 0 }
             ? null
             : new LaunchOptions
             {
@@ -74,6 +74,7 @@ public static class PodRequirements
                 SecurityGroups = annotations.SecurityGroups,
                 InstanceProfile = annotations.InstanceProfile,
                 PrivateAddressOnly = annotations.PrivateIPOnly,
+                Routes = [.. annotations.CloudRoutes.Select(static range => range.ToString())],
             };
 
     private static void CheckAmounts(PodSpec spec, FieldErrors problems)

@@ -79,4 +79,13 @@ internal sealed class AmazonEC2Client : QueryServiceClient
 
     public Task<DetachVolumeResponse> DetachVolumeAsync(DetachVolumeRequest request, CancellationToken cancellationToken) =>
         InvokeAsync<DetachVolumeResponse>(request, cancellationToken);
+
+    public Task<EmptyResponse> CreateRouteAsync(CreateRouteRequest request, CancellationToken cancellationToken) => InvokeAsync<EmptyResponse>(request, cancellationToken);
+
+    public Task<EmptyResponse> ReplaceRouteAsync(ReplaceRouteRequest request, CancellationToken cancellationToken) => InvokeAsync<EmptyResponse>(request, cancellationToken);
+
+    public Task<EmptyResponse> DeleteRouteAsync(DeleteRouteRequest request, CancellationToken cancellationToken) => InvokeAsync<EmptyResponse>(request, cancellationToken);
+
+    public Task<EmptyResponse> ModifyInstanceAttributeAsync(ModifyInstanceAttributeRequest request, CancellationToken cancellationToken) =>
+        InvokeAsync<EmptyResponse>(request, cancellationToken);
 }

@@ -94,6 +94,8 @@ internal sealed class Instance
 
     public string? StateTransitionReason { get; init; }
 
+    public CpuOptions? CpuOptions { get; init; }
+
     public static Instance Read(XElement element) => new()
     {
         InstanceId = element.Text("instanceId"),
@@ -108,7 +110,17 @@ internal sealed class Instance
         LaunchTime = element.Timestamp("launchTime"),
         StateReason = element.Structure("stateReason", StateReason.Read),
         StateTransitionReason = element.Text("reason"),
+        CpuOptions = element.Structure("cpuOptions", CpuOptions.Read),
     };
+}
+
+internal sealed class CpuOptions
+{
+    public int? CoreCount { get; init; }
+
+    public int? ThreadsPerCore { get; init; }
+
+    public static CpuOptions Read(XElement element) => new() { CoreCount = element.Int32("coreCount"), ThreadsPerCore = element.Int32("threadsPerCore") };
 }
 
 internal sealed class InstanceState

@@ -123,12 +123,15 @@ internal sealed class DescribeRouteTablesResponse : AmazonWebServiceResponse, IQ
 
 internal sealed class RouteTable
 {
+    public string? RouteTableId { get; init; }
+
     public List<RouteTableAssociation> Associations { get; init; } = [];
 
     public List<Route> Routes { get; init; } = [];
 
     public static RouteTable Read(XElement element) => new()
     {
+        RouteTableId = element.Text("routeTableId"),
         Associations = element.List("associationSet", RouteTableAssociation.Read),
         Routes = element.List("routeSet", Route.Read),
     };
@@ -153,9 +156,19 @@ internal sealed class Route
 
     public string? GatewayId { get; init; }
 
+    public string? InstanceId { get; init; }
+
+    public string? NetworkInterfaceId { get; init; }
+
+    /// <summary><c>active</c>, or <c>blackhole</c> when what it leads to has gone.</summary>
+    public string? State { get; init; }
+
     public static Route Read(XElement element) => new()
     {
         DestinationCidrBlock = element.Text("destinationCidrBlock"),
         GatewayId = element.Text("gatewayId"),
+        InstanceId = element.Text("instanceId"),
+        NetworkInterfaceId = element.Text("networkInterfaceId"),
+        State = element.Text("state"),
     };
 }

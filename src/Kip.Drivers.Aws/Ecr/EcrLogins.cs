@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Text;
 using Amazon.ECR;
 using Amazon.ECR.Model;
-using Amazon.ECRPublic;
+using Kip.Drivers.Aws.Sdk;
 using Microsoft.Extensions.Logging;
 using Public = Amazon.ECRPublic.Model;
 
@@ -17,9 +17,8 @@ internal sealed partial class EcrLogins(AwsCalls calls, AwsDriverOptions options
     // "Authorization tokens are valid for 12 hours", for answers that do not say it; moto's say that they ended in 2015.
     private static readonly TimeSpan UsualLife = TimeSpan.FromHours(12);
 
-    private readonly ConcurrentDictionary<EcrRegistry, Lazy<AmazonECRClient>> _clients = new();
-    private readonly Lazy<AmazonECRPublicClient> _public = new(() =>
-        calls.Make(AmazonECRPublicClient.Service, AmazonECRPublicClient.Version, static config => new AmazonECRPublicClient(config), static (own, config) => new AmazonECRPublicClient(own, config), AmazonECRPublicClient.Host, PublicRegion));
+    private readonly ConcurrentDictionary<EcrRegistry, Lazy<JsonServiceClient>> _clients = new();
+    private readonly Lazy<JsonServiceClient> _public = new(() => calls.Make(EcrActions.Public, PublicRegion));
 
     /// <summary>A login for a host of images, or null when it is not AWS's or needs none.</summary>
     /// <exception cref="DriverException">It cannot be had.</exception>
@@ -49,11 +48,9 @@ internal sealed partial class EcrLogins(AwsCalls calls, AwsDriverOptions options
 
     private async Task<RegistryLogin> GetPrivateAsync(EcrRegistry registry, string region, CancellationToken cancellationToken)
     {
-        var client = _clients.GetOrAdd(registry, _ => new Lazy<AmazonECRClient>(() =>
-            calls.Make(AmazonECRClient.Service, AmazonECRClient.Version, static config => new AmazonECRClient(config), static (own, config) => new AmazonECRClient(own, config), AmazonECRClient.Host, region, registry.IsFips)));
+        var client = _clients.GetOrAdd(registry, _ => new Lazy<JsonServiceClient>(() => calls.Make(EcrActions.Private, region, registry.IsFips)));
         var purpose = $"log in to the registries of {region}";
-        var response = await AwsCalls.CallAsync(
-            "ecr:GetAuthorizationToken", purpose, token => client.Value.GetAuthorizationTokenAsync(new GetAuthorizationTokenRequest(), token), cancellationToken).ConfigureAwait(false);
+        var response = await AwsCalls.CallAsync(client.Value, EcrActions.GetAuthorizationToken, new GetAuthorizationTokenRequest(), purpose, cancellationToken).ConfigureAwait(false);
         return Read(response.AuthorizationData is [var first, ..] ? first : null, purpose);
     }
 
@@ -69,7 +66,7 @@ internal sealed partial class EcrLogins(AwsCalls calls, AwsDriverOptions options
         try
         {
             var response = await AwsCalls.CallAsync(
-                "ecr-public:GetAuthorizationToken", Purpose, token => _public.Value.GetAuthorizationTokenAsync(new Public.GetAuthorizationTokenRequest(), token), cancellationToken).ConfigureAwait(false);
+                _public.Value, EcrActions.GetPublicAuthorizationToken, new Public.GetAuthorizationTokenRequest(), Purpose, cancellationToken).ConfigureAwait(false);
             return Read(response.AuthorizationData, Purpose);
         }
         catch (DriverException error)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Amazon.Pricing;
 using Amazon.Pricing.Model;
+using Kip.Drivers.Aws.Sdk;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.Drivers.Aws;
@@ -34,7 +35,7 @@ internal sealed partial class AwsPrices : IDisposable
     private readonly ILogger _logger;
     private readonly string? _place;
     private readonly TimeSpan _patience;
-    private readonly Lazy<AmazonPricingClient> _client;
+    private readonly Lazy<JsonServiceClient> _client;
     private readonly CancellationTokenSource _lifetime = new();
     private readonly Lock _lock = new();
     private Task? _reading;
@@ -45,8 +46,7 @@ internal sealed partial class AwsPrices : IDisposable
         (_region, _time, _logger) = (options.Region, time, logger);
         _patience = options.PriceList is null ? PatienceWithoutAny : Patience;
         _place = options.LivePrices ? PlaceFor(options.Region) : null;
-        _client = new(() => calls.Make(
-            AmazonPricingClient.Service, AmazonPricingClient.Version, static config => new AmazonPricingClient(config), static (own, config) => new AmazonPricingClient(own, config), AmazonPricingClient.Host, _place));
+        _client = new(() => calls.Make(PricingActions.Service, _place));
     }
 
     /// <summary>Begins to read, unless what is known is new.</summary>
@@ -129,7 +129,7 @@ internal sealed partial class AwsPrices : IDisposable
     };
 
     private Task<GetProductsResponse> CallAsync(GetProductsRequest request, CancellationToken cancellationToken) =>
-        AwsCalls.CallAsync("pricing:GetProducts", $"read the prices of {_region}", token => _client.Value.GetProductsAsync(request, token), cancellationToken);
+        AwsCalls.CallAsync(_client.Value, PricingActions.GetProducts, request, $"read the prices of {_region}", cancellationToken);
 
     /// <summary>Never fails: the log says what is wrong, and the next who asks tries again.</summary>
     private async Task RefreshAsync()

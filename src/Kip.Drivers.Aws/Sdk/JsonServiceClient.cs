@@ -7,28 +7,42 @@ using Amazon.Runtime.Internal.Transform;
 
 namespace Kip.Drivers.Aws.Sdk;
 
-/// <summary>A service that speaks JSON, by version 1.0 or 1.1 of AWS's protocol: the action is in a header.</summary>
-internal abstract class JsonServiceClient : AwsServiceClient
+/// <summary>A service that speaks JSON.</summary>
+/// <param name="Name">Its name in signatures and permissions, for example <c>ssm</c>.</param>
+/// <param name="Version">Version of its API, a date.</param>
+/// <param name="Target">What stands before the action in the header that names it.</param>
+/// <param name="Protocol">Version of AWS's protocol of JSON: 1.0 or 1.1.</param>
+/// <param name="Host">Its name in endpoints; null for <paramref name="Name"/>.</param>
+internal sealed record JsonService(string Name, string Version, string Target, string Protocol = "1.1", string? Host = null);
+
+/// <summary>An action of such a service.</summary>
+internal sealed record JsonAction<TRequest, TResponse>(JsonService Service, string Name, JsonTypeInfo<TRequest> Request, JsonTypeInfo<TResponse> Response)
+    where TRequest : AmazonWebServiceRequest
+    where TResponse : AmazonWebServiceResponse, new();
+
+/// <summary>Calls a service that speaks JSON.</summary>
+internal sealed class JsonServiceClient : AwsServiceClient
 {
-    private readonly string _target;
-    private readonly string _version;
+    /// <summary>With the credentials that AWS's own sources give.</summary>
+    public JsonServiceClient(AwsServiceConfig config)
+        : base(config)
+    {
+    }
 
-    protected JsonServiceClient(AwsServiceConfig config, string target, string version = "1.1")
-        : base(config) => (_target, _version) = (target, version);
+    public JsonServiceClient(AWSCredentials credentials, AwsServiceConfig config)
+        : base(credentials, config)
+    {
+    }
 
-    protected JsonServiceClient(AWSCredentials credentials, AwsServiceConfig config, string target, string version = "1.1")
-        : base(credentials, config) => (_target, _version) = (target, version);
-
-    protected Task<TResponse> InvokeAsync<TRequest, TResponse>(
-        string action, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TResponse> responseType, CancellationToken cancellationToken)
+    public Task<TResponse> CallAsync<TRequest, TResponse>(JsonAction<TRequest, TResponse> action, TRequest request, CancellationToken cancellationToken)
         where TRequest : AmazonWebServiceRequest
         where TResponse : AmazonWebServiceResponse, new() =>
         InvokeAsync<TResponse>(
             request,
             new InvokeOptions
             {
-                RequestMarshaller = new Marshaller<TRequest>($"{_target}.{action}", _version, requestType),
-                ResponseUnmarshaller = new Unmarshaller<TResponse>(responseType),
+                RequestMarshaller = new Marshaller<TRequest>($"{action.Service.Target}.{action.Name}", action.Service.Protocol, action.Request),
+                ResponseUnmarshaller = new Unmarshaller<TResponse>(action.Response),
             },
             cancellationToken);
 

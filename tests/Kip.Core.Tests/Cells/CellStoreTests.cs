@@ -56,7 +56,7 @@ public sealed class CellStoreTests(SharedControlPlane cluster) : IClassFixture<S
             AttachedGpus = new GpuDevices("nvidia.com/gpu", "t4", 2, 16L << 30),
             PricePerHour = 0.012345678m,
             DiskBytes = (1L << 62) + 1,
-            Options = new LaunchOptions { DedicatedHost = true, SecurityGroups = ["sg-1", "sg-2"], InstanceProfile = "p", PrivateAddressOnly = false },
+            Options = new LaunchOptions { DedicatedHost = true, SecurityGroups = ["sg-1", "sg-2"], InstanceProfile = "p", PrivateAddressOnly = false, Routes = ["10.9.0.0/16"] },
             InstanceId = "i-1",
             Address = "192.0.2.1",
             PodAddress = "192.0.2.2",
@@ -71,8 +71,9 @@ public sealed class CellStoreTests(SharedControlPlane cluster) : IClassFixture<S
         var read = Assert.Single(await (await OpenAsync(kind)).ListAsync(default));
 
         Assert.Equal(3, read.FinalStatus!.ContainerStatuses![0].RestartCount);
-        Assert.Equal(record.Options, read.Options! with { SecurityGroups = record.Options!.SecurityGroups });
+        Assert.Equal(record.Options, read.Options! with { SecurityGroups = record.Options!.SecurityGroups, Routes = record.Options.Routes });
         Assert.Equal(["sg-1", "sg-2"], read.Options.SecurityGroups);
+        Assert.Equal(["10.9.0.0/16"], read.Options.Routes);
         Assert.Equal(record with { Version = 1, StoreVersion = added.StoreVersion, FinalStatus = null, Options = null }, read with { FinalStatus = null, Options = null });
     }
 

@@ -49,12 +49,13 @@ public sealed class PodRequirementsTests
     [Fact]
     public void Read_AnnotationsOfTheLaunch_AreOptions()
     {
-        var pod = Pod("{pod.elotl.co/launch-type: dedicated, pod.elotl.co/security-groups: 'sg-1, sg-2', pod.elotl.co/instance-profile: p, pod.elotl.co/private-ip-only: 'true'}", Spec);
+        var pod = Pod("{pod.elotl.co/launch-type: dedicated, pod.elotl.co/security-groups: 'sg-1, sg-2', pod.elotl.co/instance-profile: p, pod.elotl.co/private-ip-only: 'true', pod.elotl.co/cloud-route: 10.9.0.0/16 10.10.0.0/16}", Spec);
 
         var options = PodRequirements.Read(pod, out _, out _).Options;
 
         Assert.NotNull(options);
         Assert.Equal((true, "sg-1|sg-2", "p", true), (options.DedicatedHost, string.Join('|', options.SecurityGroups), options.InstanceProfile, options.PrivateAddressOnly));
+        Assert.Equal(["10.9.0.0/16", "10.10.0.0/16"], options.Routes);
         Assert.Null(PodRequirements.Read(Pod("{pod.elotl.co/launch-type: spot}", Spec), out _, out _).Options);
     }
 

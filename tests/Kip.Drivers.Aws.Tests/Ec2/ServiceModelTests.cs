@@ -5,11 +5,8 @@ using Kip.Drivers.Aws.Sdk;
 namespace Kip.Drivers.Aws.Tests.Ec2;
 
 /// <summary>What the client writes and reads, against AWS's own description of EC2's interface.</summary>
-public sealed class ServiceModelTests : IDisposable
+public sealed class ServiceModelTests : AwsTest
 {
-    private readonly FakeAws _aws = new();
-    private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(1));
-
     public static TheoryData<string> Answers => [.. Readers.Keys];
 
     private static Dictionary<string, Func<XElement, object>> Readers { get; } = new()
@@ -29,24 +26,18 @@ public sealed class ServiceModelTests : IDisposable
         ["DescribeVolumes"] = DescribeVolumesResponse.Read,
     };
 
-    public void Dispose()
-    {
-        _aws.Dispose();
-        _limit.Dispose();
-    }
-
     [ServiceModelFact]
     public async Task AllThatTheDriverAsks_IsAsEc2WantsIt()
     {
-        await EveryCall.MakeAsync(_aws, _limit.Token);
+        await EveryCall.MakeAsync(Aws, Limit);
 
         var model = ServiceModel.Read();
         Assert.Equal(
             [
-                "AttachVolume", "AuthorizeSecurityGroupIngress", "CreateSecurityGroup", "DescribeImages", "DescribeInstanceTypeOfferings", "DescribeInstanceTypes", "DescribeInstances",
-                "DescribeRouteTables", "DescribeSecurityGroups", "DescribeSpotPriceHistory", "DescribeSubnets", "DescribeVolumes", "DescribeVpcs", "DetachVolume",
-                "RevokeSecurityGroupIngress",
-                "RunInstances", "TerminateInstances",
+                "AttachVolume", "AuthorizeSecurityGroupIngress", "CreateRoute", "CreateSecurityGroup", "DeleteRoute", "DescribeImages", "DescribeInstanceTypeOfferings",
+                "DescribeInstanceTypes", "DescribeInstances", "DescribeRouteTables", "DescribeSecurityGroups", "DescribeSpotPriceHistory", "DescribeSubnets",
+                "DescribeVolumes", "DescribeVpcs", "DetachVolume", "ModifyInstanceAttribute", "ReplaceRoute", "RevokeSecurityGroupIngress", "RunInstances",
+                "TerminateInstances",
             ],
             Ec2Calls().Select(call => call.Action).Distinct().Order(StringComparer.Ordinal));
         Assert.All(Ec2Calls(), call =>
@@ -62,11 +53,11 @@ public sealed class ServiceModelTests : IDisposable
     [InlineData("ssm-2014-11-06", 1)]
     public async Task AllThatTheDriverAsks_InJson_IsAsTheServiceWantsIt(string service, int atLeast)
     {
-        await EveryCall.MakeAsync(_aws, _limit.Token);
+        await EveryCall.MakeAsync(Aws, Limit);
 
         var model = ServiceModel.Read(service);
         var name = model.Names.Service.Length > 0 ? model.Names.Service : service.Split('-')[0];
-        var calls = _aws.Calls.Where(call => call.Scope.Service == name).ToList();
+        var calls = Aws.Calls.Where(call => call.Scope.Service == name).ToList();
         Assert.True(calls.Count >= atLeast, $"{calls.Count} calls of {service}");
         Assert.All(calls, call =>
         {
@@ -117,7 +108,7 @@ public sealed class ServiceModelTests : IDisposable
             property => Assert.True(property.GetValue(answer) is null or System.Collections.ICollection { Count: 0 } or Reservation { Instances.Count: 0 }, property.Name));
     }
 
-    private IEnumerable<Ec2Call> Ec2Calls() => _aws.Calls.Where(call => call.Scope.Service == "ec2");
+    private IEnumerable<Ec2Call> Ec2Calls() => Aws.Calls.Where(call => call.Scope.Service == "ec2");
 
     private static XElement Parse(string xml)
     {

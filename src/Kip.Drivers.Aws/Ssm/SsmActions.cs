@@ -6,24 +6,12 @@ using Kip.Drivers.Aws.Sdk;
 namespace Amazon.SimpleSystemsManagement
 {
     /// <summary>The one action of Systems Manager that Kip calls, under the names of the package AWSSDK.SimpleSystemsManagement.</summary>
-    internal sealed class AmazonSimpleSystemsManagementClient : JsonServiceClient
+    internal static class SsmActions
     {
-        public const string Service = "ssm";
-        public const string Version = "2014-11-06";
+        public static readonly JsonService Service = new("ssm", "2014-11-06", "AmazonSSM");
 
-        /// <summary>A client with the credentials that AWS's own sources give.</summary>
-        public AmazonSimpleSystemsManagementClient(AwsServiceConfig config)
-            : base(config, "AmazonSSM")
-        {
-        }
-
-        public AmazonSimpleSystemsManagementClient(AWSCredentials credentials, AwsServiceConfig config)
-            : base(credentials, config, "AmazonSSM")
-        {
-        }
-
-        public Task<GetParameterResponse> GetParameterAsync(GetParameterRequest request, CancellationToken cancellationToken) =>
-            InvokeAsync("GetParameter", request, SsmJsonContext.Default.GetParameterRequest, SsmJsonContext.Default.GetParameterResponse, cancellationToken);
+        public static readonly JsonAction<GetParameterRequest, GetParameterResponse> GetParameter =
+            new(Service, "GetParameter", SsmJsonContext.Default.GetParameterRequest, SsmJsonContext.Default.GetParameterResponse);
     }
 }
 

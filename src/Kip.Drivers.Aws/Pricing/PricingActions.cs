@@ -6,26 +6,12 @@ using Kip.Drivers.Aws.Sdk;
 namespace Amazon.Pricing
 {
     /// <summary>The one action of the price list that Kip calls, under the names of the package AWSSDK.Pricing.</summary>
-    internal sealed class AmazonPricingClient : JsonServiceClient
+    internal static class PricingActions
     {
-        public const string Service = "pricing";
-        public const string Host = "api.pricing";
-        public const string Version = "2017-10-15";
-        private const string Target = "AWSPriceListService";
+        public static readonly JsonService Service = new("pricing", "2017-10-15", "AWSPriceListService", Host: "api.pricing");
 
-        /// <summary>A client with the credentials that AWS's own sources give.</summary>
-        public AmazonPricingClient(AwsServiceConfig config)
-            : base(config, Target)
-        {
-        }
-
-        public AmazonPricingClient(AWSCredentials credentials, AwsServiceConfig config)
-            : base(credentials, config, Target)
-        {
-        }
-
-        public Task<GetProductsResponse> GetProductsAsync(GetProductsRequest request, CancellationToken cancellationToken) =>
-            InvokeAsync("GetProducts", request, PricingJsonContext.Default.GetProductsRequest, PricingJsonContext.Default.GetProductsResponse, cancellationToken);
+        public static readonly JsonAction<GetProductsRequest, GetProductsResponse> GetProducts =
+            new(Service, "GetProducts", PricingJsonContext.Default.GetProductsRequest, PricingJsonContext.Default.GetProductsResponse);
     }
 }
 

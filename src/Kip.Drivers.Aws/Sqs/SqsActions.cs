@@ -6,27 +6,15 @@ using Kip.Drivers.Aws.Sdk;
 namespace Amazon.SQS
 {
     /// <summary>The two actions of the queue service that Kip calls, under the names of the package AWSSDK.SQS.</summary>
-    internal sealed class AmazonSQSClient : JsonServiceClient
+    internal static class SqsActions
     {
-        public const string Service = "sqs";
-        public const string Version = "2012-11-05";
+        public static readonly JsonService Service = new("sqs", "2012-11-05", "AmazonSQS", Protocol: "1.0");
 
-        /// <summary>A client with the credentials that AWS's own sources give.</summary>
-        public AmazonSQSClient(AwsServiceConfig config)
-            : base(config, "AmazonSQS", "1.0")
-        {
-        }
+        public static readonly JsonAction<ReceiveMessageRequest, ReceiveMessageResponse> ReceiveMessage =
+            new(Service, "ReceiveMessage", SqsJsonContext.Default.ReceiveMessageRequest, SqsJsonContext.Default.ReceiveMessageResponse);
 
-        public AmazonSQSClient(AWSCredentials credentials, AwsServiceConfig config)
-            : base(credentials, config, "AmazonSQS", "1.0")
-        {
-        }
-
-        public Task<ReceiveMessageResponse> ReceiveMessageAsync(ReceiveMessageRequest request, CancellationToken cancellationToken) =>
-            InvokeAsync("ReceiveMessage", request, SqsJsonContext.Default.ReceiveMessageRequest, SqsJsonContext.Default.ReceiveMessageResponse, cancellationToken);
-
-        public Task<DeleteMessageResponse> DeleteMessageAsync(DeleteMessageRequest request, CancellationToken cancellationToken) =>
-            InvokeAsync("DeleteMessage", request, SqsJsonContext.Default.DeleteMessageRequest, SqsJsonContext.Default.DeleteMessageResponse, cancellationToken);
+        public static readonly JsonAction<DeleteMessageRequest, DeleteMessageResponse> DeleteMessage =
+            new(Service, "DeleteMessage", SqsJsonContext.Default.DeleteMessageRequest, SqsJsonContext.Default.DeleteMessageResponse);
     }
 }
 
