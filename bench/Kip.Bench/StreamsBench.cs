@@ -19,11 +19,13 @@ internal sealed class StreamsBench(string root, string kubeconfig, int megabytes
     private const string Marker = "86399251";
     private const int Sessions = 200;
     private const int LineLength = 100;
+    private const int TicksPerSecond = 100;
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private readonly string _state = Directory.CreateTempSubdirectory("kip-bench-").FullName;
     private Process? _host;
     private int _agent;
+    private (string Name, int Process)[] _processes = [];
 
     public static async Task RunAsync(string root, string kubeconfig, int megabytes)
     {
@@ -53,10 +55,19 @@ internal sealed class StreamsBench(string root, string kubeconfig, int megabytes
         Console.WriteLine($"{megabytes} MB through exec and logs, one local cell, API server on the same machine; {Measured.Machine()}");
         await StartNodeAsync();
         var (container, process) = await StartPodAsync();
-        var cell = ParentOf(ParentOf(process));
-        _agent = Find(static name => name == "kip-agent", p => ParentOf(p) == cell);
+        var cell = await File.ReadAllTextAsync(Directory.EnumerateFiles(Path.Combine(_state, "local"), "init", SearchOption.AllDirectories).Single());
+        var init = int.Parse(cell.Split(' ')[0], CultureInfo.InvariantCulture);
+        _agent = BenchCells.ProcessOf(init);
+        var state = Path.GetDirectoryName(kubeconfig)!;
+        _processes =
+        [
+            ("host", _host!.Id),
+            ("agent", _agent),
+            ("containerd", BenchCells.ProcessOf(init, "containerd")),
+            ("API server", Find(p => Read(p, "comm") == "kube-apiserver\n" && Read(p, "cmdline").Contains(state, StringComparison.Ordinal))),
+        ];
         var arguments = (await File.ReadAllTextAsync($"/proc/{_agent}/cmdline")).Split('\0');
-        var log = Directory.EnumerateFiles($"/proc/{_agent}/root{After(arguments, "--log-dir")}", "0.log", SearchOption.AllDirectories).Single();
+        var log = Directory.EnumerateFiles($"/proc/{_agent}/root{After(arguments, "--log-dir")}", "0.log", SearchOption.AllDirectories).Single() + ".20260101-000000.0000000"; // as after a rotation
         await WriteLogAsync(log);
 
         string[] inContainer = ["-t", $"{process}", "-m", "-r", "-p", "--"];
@@ -116,14 +127,14 @@ internal sealed class StreamsBench(string root, string kubeconfig, int megabytes
         await KubectlAsync("apply", "-f", manifest);
         await KubectlAsync("wait", $"pod/{Pod}", "--for=condition=Ready", "--timeout=120s");
         var process = 0;
-        await UntilAsync("the pod's file", () => (process = Find(static _ => true, static p => Arguments(p) is [.., Marker, ""] and ["sleep", ..])) > 0);
+        await UntilAsync("the pod's file", () => (process = Find(static p => Arguments(p) is ["sleep", Marker, ""])) > 0);
         var container = await KubectlAsync("get", "pod", Pod, "-o", "jsonpath={.status.containerStatuses[0].containerID}");
         return (container[(container.LastIndexOf('/') + 1)..], process);
     }
 
     private async Task WriteLogAsync(string path)
     {
-        await using var log = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, 1 << 20);
+        await using var log = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, 1 << 20);
         var line = System.Text.Encoding.ASCII.GetBytes($"2026-01-01T00:00:00.123456789Z stdout F {new string('x', LineLength - 1)}\n");
         for (var left = megabytes * 1_000_000L; left > 0; left -= LineLength)
         {
@@ -135,21 +146,31 @@ internal sealed class StreamsBench(string root, string kubeconfig, int megabytes
     {
         var host = new Memory(_host!.Id);
         var agent = new Memory(_agent);
+        var before = Array.ConvertAll(_processes, static p => Processor(p.Process));
         var begin = Stopwatch.GetTimestamp();
         using var process = Start(program, arguments);
         var buffer = new byte[1 << 20];
         long bytes = 0;
+        var own = 0.0;
         int count;
         while ((count = await process.StandardOutput.BaseStream.ReadAsync(buffer)) > 0)
         {
             bytes += count;
-            host.Look();
-            agent.Look();
+            if (host.Look())
+            {
+                agent.Look();
+                own = Math.Max(own, Processor(process.Id));
+            }
         }
 
         await process.WaitForExitAsync();
         var seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-36}{bytes / 1e6 / seconds,8:0} MB/s   host {host}   agent {agent}"));
+        var gigabytes = bytes / 1e9;
+        var spent = _processes.Zip(before, (p, b) => string.Create(CultureInfo.InvariantCulture, $"{p.Name} {(Processor(p.Process) - b) / gigabytes:0.0}"))
+            .Append(string.Create(CultureInfo.InvariantCulture, $"{program} {own / gigabytes:0.0}"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{what,-36}{bytes / 1e6 / seconds,8:0} MB/s   memory of host {host}, agent {agent}   processor seconds per GB: {string.Join(", ", spent)}"));
         if (process.ExitCode != 0 || bytes < megabytes * 1_000_000L)
         {
             throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} exited with {process.ExitCode} after {bytes} bytes");
@@ -233,14 +254,25 @@ internal sealed class StreamsBench(string root, string kubeconfig, int megabytes
 
     private static string After(string[] arguments, string option) => arguments[Array.IndexOf(arguments, option) + 1];
 
-    /// <summary>The process that has this name and this about it; 0 when there is none.</summary>
-    private static int Find(Func<string, bool> hasName, Func<int, bool> condition) => Directory.EnumerateDirectories("/proc")
+    /// <summary>The process that has this about it; 0 when there is none.</summary>
+    private static int Find(Func<int, bool> condition) => Directory.EnumerateDirectories("/proc")
         .Select(static d => int.TryParse(Path.GetFileName(d), out var id) ? id : 0)
-        .FirstOrDefault(id => id > 0 && hasName(Read(id, "comm").Trim()) && condition(id));
+        .FirstOrDefault(id => id > 0 && condition(id));
+
+    private static double Processor(int process)
+    {
+        // After the name, which may hold anything: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, fields 14 and 15.
+        var stat = Read(process, "stat");
+        if (stat.Length == 0)
+        {
+            return 0;
+        }
+
+        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        return (double.Parse(fields[11], CultureInfo.InvariantCulture) + double.Parse(fields[12], CultureInfo.InvariantCulture)) / TicksPerSecond;
+    }
 
     private static string[] Arguments(int process) => Read(process, "cmdline").Split('\0');
-
-    private static int ParentOf(int process) => int.Parse(Field(process, "PPid"), CultureInfo.InvariantCulture);
 
     private static int Threads(int process) => int.Parse(Field(process, "Threads"), CultureInfo.InvariantCulture);
 
@@ -268,13 +300,17 @@ internal sealed class StreamsBench(string root, string kubeconfig, int megabytes
 
         public static double Of(int process) => double.Parse(Field(process, "VmRSS"), CultureInfo.InvariantCulture) / 1000;
 
-        public void Look()
+        /// <summary>Looks, unless it did a moment ago.</summary>
+        public bool Look()
         {
-            if (Stopwatch.GetElapsedTime(_lookedAt) > TimeSpan.FromMilliseconds(50))
+            if (Stopwatch.GetElapsedTime(_lookedAt) < TimeSpan.FromMilliseconds(50))
             {
-                _highest = Math.Max(_highest, Of(process));
-                _lookedAt = Stopwatch.GetTimestamp();
+                return false;
             }
+
+            _highest = Math.Max(_highest, Of(process));
+            _lookedAt = Stopwatch.GetTimestamp();
+            return true;
         }
 
         public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{_before,4:0} to {_highest,4:0} MB");

@@ -16,7 +16,8 @@ public sealed class KubectlTests(SharedControlPlane cluster) : NodeStory(cluster
     [ControlPlaneFact]
     public async Task LogsAttachAndPortForward_OnRealContainers_DoWhatTheyDoOnAnyNode()
     {
-        var host = await StartNodeAsync();
+        var metrics = $"127.0.0.1:{FreePort()}";
+        var host = await StartNodeAsync("--metrics-addr", metrics);
         await ApplyAsync("web", """
             restartPolicy: Always
             volumes: [{name: data, emptyDir: {}}]
@@ -52,6 +53,7 @@ public sealed class KubectlTests(SharedControlPlane cluster) : NodeStory(cluster
             var said = await forwarding.StandardOutput.ReadLineAsync(); // Forwarding from 127.0.0.1:PORT -> 8080
             using var http = new HttpClient();
             Assert.Equal("page\n", await http.GetStringAsync(new Uri($"http://{said!.Split(' ')[2]}/")));
+            Assert.Contains($"pod_memory_working_set_bytes{{namespace=\"{Name}\",pod=\"web\"}} ", await http.GetStringAsync(new Uri($"http://{metrics}/metrics/resource")), StringComparison.Ordinal);
         }
         finally
         {

@@ -144,13 +144,8 @@ internal sealed class ServerCall : IDisposable
             Context.ApplyHeaders(); // here, because the handler has run up to its first message by now
             MessageFraming.Write(writer, enumerator.Current, _options.MaxSendMessageSize);
             ValueTask<bool> next = enumerator.MoveNextAsync();
-            if (next.IsCompleted && writer.UnflushedBytes < FlushSize)
-            {
-                more = await next; // what is there already goes out together
-                continue;
-            }
-
-            more = await FlushBesideAsync(writer, next);
+            // What is there already goes out together. A failure is told after all messages before it.
+            more = next.IsCompletedSuccessfully && writer.UnflushedBytes < FlushSize ? await next : await FlushBesideAsync(writer, next);
         }
     }
 
