@@ -78,7 +78,8 @@ internal sealed class StreamsBench(string root, string kubeconfig, int megabytes
             await MeasureAsync("  the same by ctr task exec", "nsenter", [.. ctr, "--exec-id", $"bench-{round}", container, "cat", "/file"]);
             await MeasureAsync("  the same by kubectl exec", "kubectl", ["--kubeconfig", kubeconfig, "exec", Pod, "--", "cat", "/file"]);
             await MeasureAsync("cat of the log's file, on the cell", "cat", [log]);
-            await MeasureAsync("  the log by kubectl logs", "kubectl", ["--kubeconfig", kubeconfig, "logs", Pod]);
+            await MeasureAsync("  the log by kubectl get --raw", "kubectl", ["--kubeconfig", kubeconfig, "get", "--raw", $"/api/v1/namespaces/default/pods/{Pod}/log"]);
+            await MeasureAsync("  by kubectl logs, line by line", "kubectl", ["--kubeconfig", kubeconfig, "logs", Pod]);
         }
 
         await IdleAsync();

@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using Kip.Grpc.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -147,6 +148,7 @@ public sealed class KubeletServer : IAsyncDisposable
 #pragma warning restore CA5359
                 }),
             });
+            listen.UseWholeTlsRecords();
         }
     }
 
