@@ -24,7 +24,7 @@ public sealed class KubectlTests(SharedControlPlane cluster) : NodeStory(cluster
             containers:
               - name: main
                 image: busybox:1.35
-                command: [sh, -c, "if mkdir /data/once; then echo first; exit 3; fi; echo second; mkdir /www; echo page > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www"]
+                command: [sh, -c, "if mkdir /data/once 2>/dev/null; then echo first; exit 3; fi; echo second; mkdir /www; echo page > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www"]
                 volumeMounts: [{name: data, mountPath: /data}]
             """);
         await ApplyAsync("typed", """

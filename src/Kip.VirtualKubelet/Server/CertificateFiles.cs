@@ -38,7 +38,7 @@ public sealed class CertificateFiles
                     {
                         (_current, _written) = (Read(), written);
                     }
-                    catch (Exception e) when (e is IOException or CryptographicException)
+                    catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
                     {
                         // Asked for again with the next connection; until then the old one is as good as it was.
                     }
