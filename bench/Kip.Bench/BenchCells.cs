@@ -77,8 +77,8 @@ internal sealed class BenchCells : IAsyncDisposable
         }
     }
 
-    /// <summary>The agent of the cell with this first process: of its descendants the one with that name.</summary>
-    public static int AgentOf(int init)
+    /// <summary>A process of the cell with this first process: of its descendants the nearest with that name.</summary>
+    public static int ProcessOf(int init, string name = "kip-agent")
     {
         var parents = new Queue<int>([init]);
         while (parents.TryDequeue(out var parent))
@@ -86,7 +86,7 @@ internal sealed class BenchCells : IAsyncDisposable
             foreach (var text in File.ReadAllText($"/proc/{parent}/task/{parent}/children").Split(' ', StringSplitOptions.RemoveEmptyEntries))
             {
                 var child = int.Parse(text, CultureInfo.InvariantCulture);
-                if (File.ReadAllText($"/proc/{child}/comm") == "kip-agent\n")
+                if (File.ReadAllText($"/proc/{child}/comm") == name + "\n")
                 {
                     return child;
                 }
@@ -95,7 +95,7 @@ internal sealed class BenchCells : IAsyncDisposable
             }
         }
 
-        throw new InvalidOperationException($"the cell of process {init} has no agent");
+        throw new InvalidOperationException($"the cell of process {init} has no {name}");
     }
 
     public async ValueTask DisposeAsync()

@@ -6,6 +6,7 @@ using Kip.Cells;
 using Kip.Drivers;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Configuration;
+using Kip.Kubernetes.Events;
 using Kip.Kubernetes.Informers;
 using Kip.Kubernetes.Objects;
 using Kip.Testing;
@@ -43,6 +44,7 @@ internal static class NodeBench
             await BurstAsync(client, watch, host, count, $"{count} at once");
         }
 
+        await ApiServerAloneAsync(client, bursts.Count > 0 ? bursts[^1] : 1000);
         await PacedAsync(client, watch, host, 50, 1000);
         await PacedAsync(client, watch, host, 200, 2000);
         var launched = await EndAsync(host);
@@ -99,7 +101,11 @@ internal static class NodeBench
         }
 
         Console.WriteLine("ready");
-        await Console.In.ReadToEndAsync();
+        while (await Console.In.ReadLineAsync() is not null)
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{GC.GetTotalAllocatedBytes()} {GC.GetGCMemoryInfo().TotalCommittedBytes}"));
+        }
+
         foreach (var (pod, at) in launches)
         {
             Console.WriteLine($"{pod} {at}");
@@ -146,6 +152,7 @@ internal static class NodeBench
     private static async Task BurstAsync(KubernetesClient client, Watch watch, Process host, int count, string what)
     {
         await SettleAsync(host);
+        var (allocatedBefore, _) = await HeapAsync(host);
         var before = Cpu(host);
         var begin = Stopwatch.GetTimestamp();
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, (i, ct) => CreateAsync(client, watch, $"b{i}", ct));
@@ -155,7 +162,9 @@ internal static class NodeBench
         host.Refresh();
         var resident = host.WorkingSet64 / 1e6;
         Print(what, count / took.TotalSeconds, watch.Latencies(), created / count, resident);
-
+        var (allocated, committed) = await HeapAsync(host);
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"  allocated {(allocated - allocatedBefore) / 1e3 / count,6:0.0} kB a pod, heap committed {committed / 1e6:0.0} MB"));
         before = Cpu(host);
         begin = Stopwatch.GetTimestamp();
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
@@ -164,6 +173,34 @@ internal static class NodeBench
         took = Stopwatch.GetElapsedTime(begin);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"  deleted gracefully      {count / took.TotalSeconds,8:0} pods/s                                    {(Cpu(host) - before) / count,6:0.00} ms CPU a pod"));
+    }
+
+    /// <summary>The same writes for as many pods by a loop that does nothing else: what the API server itself can do while the machine is as it is.</summary>
+    private static async Task ApiServerAloneAsync(KubernetesClient client, int count)
+    {
+        const string Elsewhere = "kube-public";
+        var begin = Stopwatch.GetTimestamp();
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
+        {
+            var pod = await client.CreateAsync(Resources.Pods, NewPod(Elsewhere, $"b{i}", "nobody"), ct);
+            await client.CreateAsync(
+                Resources.Events,
+                new KubernetesEvent
+                {
+                    Metadata = new ObjectMeta { Namespace = Elsewhere, Name = $"b{i}" },
+                    InvolvedObject = pod.ToReference(),
+                    Type = EventType.Normal,
+                    Reason = "CellLaunched",
+                    Message = "Launched a cell for the pod",
+                },
+                ct);
+            await client.PatchAsync(
+                Resources.Pods, ObjectKey.Of(pod), Patch.StrategicMerge("""{"status":{"phase":"Running","containerStatuses":[{"name":"main","image":"busybox","imageID":"","ready":true,"restartCount":0,"state":{"running":{}}}]}}"""u8.ToArray()), "status", ct);
+        });
+        var took = Stopwatch.GetElapsedTime(begin);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{count} by the API server alone{count / took.TotalSeconds,6:0} pods/s   (pod, event and status written by a loop, no node)"));
+        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
+            await client.DeleteAsync(Resources.Pods, new ObjectKey(Elsewhere, $"b{i}"), new DeleteOptions { GracePeriod = TimeSpan.Zero }, ct));
     }
 
     private static async Task PacedAsync(KubernetesClient client, Watch watch, Process host, int perSecond, int count)
@@ -197,17 +234,28 @@ internal static class NodeBench
         watch.Begin(name);
         await client.CreateAsync(
             Resources.Pods,
-            new Pod
-            {
-                Metadata = new ObjectMeta { Namespace = Namespace, Name = name },
-                Spec = new PodSpec
-                {
-                    NodeName = Node,
-                    AutomountServiceAccountToken = false,
-                    Containers = [new Container { Name = "main", Image = "busybox" }],
-                },
-            },
+            NewPod(Namespace, name, Node),
             cancellationToken);
+    }
+
+    private static Pod NewPod(string @namespace, string name, string node) => new()
+    {
+        Metadata = new ObjectMeta { Namespace = @namespace, Name = name },
+        Spec = new PodSpec
+        {
+            NodeName = node,
+            AutomountServiceAccountToken = false,
+            Containers = [new Container { Name = "main", Image = "busybox" }],
+        },
+    };
+
+    /// <summary>All that the process has allocated, in bytes, and what its heap took from the machine at the last collection.</summary>
+    private static async Task<(double Allocated, double Committed)> HeapAsync(Process host)
+    {
+        await host.StandardInput.WriteLineAsync();
+        await host.StandardInput.FlushAsync();
+        var line = (await host.StandardOutput.ReadLineAsync())!.Split(' ');
+        return (double.Parse(line[0], CultureInfo.InvariantCulture), double.Parse(line[1], CultureInfo.InvariantCulture));
     }
 
     /// <summary>Waits until the node has nothing left to do from before: cells end after their pods.</summary>

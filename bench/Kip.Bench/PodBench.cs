@@ -103,7 +103,7 @@ internal static partial class PodBench
         var cell = await cells.Manager.RunPodAsync(Manifest.ReadPod(yaml.ToString(), "bench").Pod, default);
         await UntilAsync(cell, static status => status.ContainerStatuses is { Count: Containers } all && all.TrueForAll(static c => c.Ready));
         MustBe(id, cell);
-        var agent = BenchCells.AgentOf(init);
+        var agent = BenchCells.ProcessOf(init);
         await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, CancellationToken.None); // what the start has left to do
         var before = Cpu(agent);
         await Task.Delay(Watched, TimeProvider.System, CancellationToken.None);

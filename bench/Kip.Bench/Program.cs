@@ -1,6 +1,6 @@
 using Kip.Bench;
 
-var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node, bench/pod, bench/sizing, bench/storm or bench/soak");
+var root = Environment.GetEnvironmentVariable("KIP_ROOT") ?? throw new InvalidOperationException("start this by bench/run, bench/agent, bench/fleet, bench/node, bench/pod, bench/sizing, bench/storm, bench/soak or bench/streams");
 switch (args)
 {
     case ["run", .. var rest]:
@@ -23,11 +23,14 @@ switch (args)
     case ["node", var kubeconfig, .. var bursts]:
         await NodeBench.RunAsync(kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
         return 0;
+    case ["streams", var kubeconfig, .. var rest]:
+        await StreamsBench.RunAsync(root, kubeconfig, Count(rest, 1000));
+        return 0;
     case ["node-host", var kubeconfig, var mode]:
         await NodeBench.HostAsync(kubeconfig, isWarm: mode == "warm");
         return 0;
     default:
-        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | pod [ROUNDS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...]");
+        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | pod [ROUNDS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...] | streams KUBECONFIG [MEGABYTES]");
         return 2;
 }
 

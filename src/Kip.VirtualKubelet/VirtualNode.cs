@@ -94,6 +94,7 @@ public sealed class VirtualNode : IAsyncDisposable
                 NodeName = options.NodeName,
                 Address = options.ListenAddress,
                 Port = options.KubeletPort,
+                PlainMetrics = options.PlainMetrics,
                 Certificate = options.ServingCertificate ?? (() => _certificate!.Current),
             },
             new PodHost(_pods, Cells, _lastLogs),
@@ -120,7 +121,7 @@ public sealed class VirtualNode : IAsyncDisposable
     /// <summary>
     /// Registers the node and looks after its pods until it is cancelled. Then the node says that nobody looks after it, and its pods go on.
     /// </summary>
-    /// <exception cref="IOException">The port of the kubelet API is taken.</exception>
+    /// <exception cref="IOException">The port of the kubelet API, or that of its plain metrics, is taken.</exception>
     /// <exception cref="InvalidOperationException">Another host has taken the node.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {

@@ -1,5 +1,5 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
+using System.Net.Security;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 
@@ -33,17 +33,23 @@ public sealed class VirtualNodeOptions
     public IPAddress? ListenAddress { get; init; }
 
     /// <summary>
-    /// The certificate of the kubelet API, with its key, asked for anew with each connection. Null, the default, asks the cluster for one
+    /// The certificate of the kubelet API, with its key and those of its issuers that clients need, asked for anew with each connection. Null, the default, asks the cluster for one
     /// (signer <c>kubernetes.io/kubelet-serving</c>); until it is approved the node signs for itself, which API servers accept unless they
     /// are told what authority kubelets have.
     /// </summary>
-    public Func<X509Certificate2>? ServingCertificate { get; init; }
+    public Func<SslStreamCertificateContext>? ServingCertificate { get; init; }
 
     /// <summary>
     /// PEM file in which the certificate that the cluster signed and its key outlive the process, readable by its owner only; null, the
     /// default, for memory. Without effect where <see cref="ServingCertificate"/> is given.
     /// </summary>
     public string? ServingCertificateFile { get; init; }
+
+    /// <summary>
+    /// Where metrics and statistics are served over plain HTTP to whoever asks, while this host looks after the node; null, the default,
+    /// for nowhere.
+    /// </summary>
+    public IPEndPoint? PlainMetrics { get; init; }
 
     /// <summary>The namespace whose pods are run; empty, the default, for all of them.</summary>
     public string Namespace { get; init; } = "";

@@ -50,7 +50,7 @@ internal sealed class ControlPlane : IAsyncDisposable
 
     /// <summary>Starts one and waits until it can be used: the API server is ready, the controllers have made the first service account.</summary>
     /// <param name="without">The programs to leave out: <see cref="Scheduler"/>, <see cref="ControllerManager"/>.</param>
-    /// <param name="apiServerFlags">Further flags for kube-apiserver.</param>
+    /// <param name="apiServerFlags">Further flags for kube-apiserver; <c>{pki}</c> in them stands for the folder of certificates.</param>
     public static async Task<ControlPlane> StartAsync(IReadOnlyList<string>? without = null, IReadOnlyList<string>? apiServerFlags = null)
     {
         var directory = Path.Combine(Path.GetTempPath(), $"kip-control-plane-{Guid.NewGuid():N}");

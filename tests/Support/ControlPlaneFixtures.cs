@@ -15,14 +15,17 @@ public sealed class ControlPlaneTheoryAttribute : TheoryAttribute
 }
 
 /// <summary>One complete control plane for a class or a collection of tests: <c>IClassFixture&lt;SharedControlPlane&gt;</c>, or a collection's.</summary>
-public sealed class SharedControlPlane : IAsyncLifetime
+public class SharedControlPlane : IAsyncLifetime
 {
     private ControlPlane? _plane;
 
     internal ControlPlane Plane => _plane ?? throw new InvalidOperationException(ControlPlane.Missing() ?? "the control plane has not been started");
 
     /// <summary>Starts nothing where nothing can be started: the tests are skipped then.</summary>
-    public async Task InitializeAsync() => _plane = ControlPlane.Missing() is null ? await ControlPlane.StartAsync() : null;
+    public async Task InitializeAsync() => _plane = ControlPlane.Missing() is null ? await ControlPlane.StartAsync(apiServerFlags: ApiServerFlags) : null;
+
+    /// <summary>Further flags for kube-apiserver.</summary>
+    protected virtual IReadOnlyList<string> ApiServerFlags => [];
 
     public async Task DisposeAsync()
     {

@@ -54,10 +54,11 @@ internal sealed class LogLines : IDisposable
 
     private static LogChunk ToChunk(LogRecord record)
     {
-        Span<byte> data = record.IsPartial ? [] : new byte[record.Content.Length + 1];
+        var content = record.Content;
+        var data = new byte[content.Length + (record.IsPartial ? 0 : 1)];
+        content.CopyTo(data);
         if (!record.IsPartial)
         {
-            record.Content.CopyTo(data);
             data[^1] = (byte)'\n';
         }
 
@@ -65,7 +66,7 @@ internal sealed class LogLines : IDisposable
         {
             Stream = record.IsError ? 2 : 1,
             TimeUnixNs = record.UnixNanoseconds,
-            Data = ByteString.CopyFrom(record.IsPartial ? record.Content : data),
+            Data = UnsafeByteOperations.UnsafeWrap(data),
         };
     }
 

@@ -14,6 +14,8 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
     // A container may leave its output to a process that outlives it; nobody waits for that for ever.
     private static readonly TimeSpan MostTimeToDrain = TimeSpan.FromSeconds(5);
 
+    private readonly LogFollowers _followers = new(board, time);
+
     /// <summary>The log, oldest first.</summary>
     /// <exception cref="RpcException">NotFound: no such pod, container or earlier run. FailedPrecondition: it has not run yet.</exception>
     public async IAsyncEnumerable<LogChunk> ReadAsync(
@@ -24,7 +26,8 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
         var follow = request.Follow && !request.Previous;
         var since = request.SinceUnixMs * NanosecondsPerMillisecond;
         var tail = request.TailLines;
-        using var files = follow ? new LogFollower(board, Directory(request), time) : null;
+        using var share = follow ? _followers.Follow(Directory(request)) : null;
+        var files = share?.Follower;
         while (true)
         {
             await foreach (var chunk in ReadRunAsync(request, run, tail, since, files, cancellationToken))

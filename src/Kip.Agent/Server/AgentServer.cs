@@ -69,6 +69,7 @@ internal static class AgentServer
             {
                 OnConnection = _ => ValueTask.FromResult(clients().Handshake()),
             });
+            listen.UseWholeTlsRecords();
         }
     }
 }

@@ -175,7 +175,7 @@ internal sealed class ContainerSessions(SessionTargets targets, ICriRuntime runt
                 try
                 {
                     piece.CopyTo(buffer);
-                    // It has been sent when the next one is asked for, so the buffer can be used again.
+                    // It has been written out when the next one is asked for, so the buffer can be used again.
                     var data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, (int)piece.Length));
                     yield return reader == client.ErrorOutput ? new SessionEvent { Stderr = data } : new SessionEvent { Stdout = data };
                 }

@@ -38,7 +38,7 @@ internal sealed class PortForwarder(SessionTargets targets, ICriRuntime runtime)
                 try
                 {
                     count = await ReceiveAsync(socket, buffer, cancellationToken);
-                    // It has been sent when the next one is asked for, so the buffer can be used again.
+                    // It has been written out when the next one is asked for, so the buffer can be used again.
                     yield return count > 0
                         ? new PortOutput { Data = UnsafeByteOperations.UnsafeWrap(buffer.AsMemory(0, count)) }
                         : new PortOutput { EndOfData = new EndOfData() };

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 
 using Google.Protobuf;
@@ -15,6 +16,8 @@ namespace Kip.Grpc.Server;
 /// <summary>One call as a server sees it: reads requests, writes responses and always answers with a status.</summary>
 internal sealed class ServerCall : IDisposable
 {
+    private const int FlushSize = 32 * 1024;
+
     private readonly HttpContext _http;
     private readonly GrpcServerOptions _options;
     private readonly CancellationTokenSource? _deadline;
@@ -134,12 +137,34 @@ internal sealed class ServerCall : IDisposable
         where T : class, IMessage<T>
     {
         await using IAsyncEnumerator<T> enumerator = messages.GetAsyncEnumerator(Token);
-        while (await enumerator.MoveNextAsync())
+        PipeWriter writer = _http.Response.BodyWriter;
+        bool more = await enumerator.MoveNextAsync();
+        while (more)
         {
             Context.ApplyHeaders(); // here, because the handler has run up to its first message by now
-            MessageFraming.Write(_http.Response.BodyWriter, enumerator.Current, _options.MaxSendMessageSize);
-            await _http.Response.BodyWriter.FlushAsync(Token);
+            MessageFraming.Write(writer, enumerator.Current, _options.MaxSendMessageSize);
+            ValueTask<bool> next = enumerator.MoveNextAsync();
+            // What is there already goes out together. A failure is told after all messages before it.
+            more = next.IsCompletedSuccessfully && writer.UnflushedBytes < FlushSize ? await next : await FlushBesideAsync(writer, next);
         }
+    }
+
+    /// <summary>Sends what was written while the handler looks for the next message.</summary>
+    private async ValueTask<bool> FlushBesideAsync(PipeWriter writer, ValueTask<bool> next)
+    {
+        Task<bool> pending = next.AsTask();
+        try
+        {
+            await writer.FlushAsync(Token);
+        }
+        catch
+        {
+            // An enumerator must not be disposed of while it works; it ends with the call.
+            await ((Task)pending).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+
+        return await pending;
     }
 
     public void Dispose()

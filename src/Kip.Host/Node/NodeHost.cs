@@ -1,7 +1,7 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
@@ -96,6 +96,7 @@ internal static class NodeHost
         KubeletPort = settings.KubeletPort,
         ServingCertificate = settings.ServingCertificate is var (certificate, key) ? Files(new CertificateFiles(certificate, key)) : null,
         ServingCertificateFile = Path.Combine(settings.Host.StateDirectory, $"serving-{settings.NodeName}.pem"),
+        PlainMetrics = settings.MetricsAddress,
         Namespace = settings.Namespace ?? "",
         ClusterDns = settings.ClusterDns is { } dns ? [dns] : [],
         ClusterDomain = settings.ClusterDomain,
@@ -106,7 +107,7 @@ internal static class NodeHost
         Workers = settings.Workers,
     };
 
-    private static Func<X509Certificate2> Files(CertificateFiles files) => () => files.Current;
+    private static Func<SslStreamCertificateContext> Files(CertificateFiles files) => () => files.Current;
 
     // That by which this machine reaches the API server, which therefore can reach this machine by it. Nothing is sent.
     private static IPAddress OwnAddress(Uri server)

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Pipelines;
+using System.Net.WebSockets;
 
 namespace Kip.Kubernetes.Streaming;
 
@@ -22,7 +23,7 @@ public sealed partial class SpdyConnection
             await TrySayProtocolErrorAsync().ConfigureAwait(false);
             Abort(error);
         }
-        catch (Exception error) when (error is IOException or ObjectDisposedException or OperationCanceledException or InvalidOperationException)
+        catch (Exception error) when (error is IOException or WebSocketException or ObjectDisposedException or OperationCanceledException or InvalidOperationException)
         {
             Abort(new SpdyException("the connection is lost: " + error.Message, error));
         }

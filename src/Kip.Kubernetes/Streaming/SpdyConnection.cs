@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.IO.Pipelines;
+using System.Net.WebSockets;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 
@@ -213,7 +214,7 @@ public sealed partial class SpdyConnection : IAsyncDisposable
             Abort(new SpdyException("a frame was sent in part only, since its sender was cancelled"));
             throw;
         }
-        catch (Exception error) when (error is IOException and not SpdyException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception error) when (error is IOException and not SpdyException or WebSocketException or ObjectDisposedException or InvalidOperationException)
         {
             var lost = new SpdyException("the connection is lost: " + error.Message, error);
             Abort(lost);

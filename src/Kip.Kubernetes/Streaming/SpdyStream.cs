@@ -9,6 +9,8 @@ namespace Kip.Kubernetes.Streaming;
 /// </summary>
 public sealed class SpdyStream : IDisposable
 {
+    private const int SegmentSize = 32 * 1024;
+
     private readonly Lock _gate = new();
     private readonly SpdyConnection _connection;
     private readonly Pipe _input;
@@ -24,7 +26,11 @@ public sealed class SpdyStream : IDisposable
         Id = id;
         Headers = headers;
         _input = new Pipe(new PipeOptions(
-            pauseWriterThreshold: bufferSize, resumeWriterThreshold: bufferSize / 2, useSynchronizationContext: false));
+            pauseWriterThreshold: bufferSize,
+            resumeWriterThreshold: bufferSize / 2,
+            // Of the size of the peers' frames; held only while there is something in it.
+            minimumSegmentSize: SegmentSize,
+            useSynchronizationContext: false));
     }
 
     /// <summary>The stream's number on the connection: odd when the client opened it.</summary>

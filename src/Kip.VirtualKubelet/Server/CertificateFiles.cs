@@ -1,16 +1,16 @@
+using System.Net.Security;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 
 namespace Kip.VirtualKubelet.Server;
 
-/// <summary>A certificate and its key in PEM files, read again when they change. Safe for concurrent use.</summary>
+/// <summary>A certificate with those of its issuers, and its key, in PEM files, read again when they change. Safe for concurrent use.</summary>
 public sealed class CertificateFiles
 {
     private readonly Lock _lock = new();
     private readonly string _certificate;
     private readonly string _key;
     private (DateTime Certificate, DateTime Key) _written;
-    private X509Certificate2 _current;
+    private SslStreamCertificateContext _current;
 
     /// <summary>Reads the files.</summary>
     /// <param name="certificate">PEM file of the certificate; those of its issuers may follow.</param>
@@ -21,11 +21,11 @@ public sealed class CertificateFiles
     {
         (_certificate, _key) = (certificate, key);
         _written = Written();
-        _current = X509Certificate2.CreateFromPemFile(certificate, key);
+        _current = Read();
     }
 
-    /// <summary>The certificate. One that is being replaced, and is not whole yet, is not taken up before it is.</summary>
-    public X509Certificate2 Current
+    /// <summary>What to serve. One that is being replaced, and is not whole yet, is not taken up before it is.</summary>
+    public SslStreamCertificateContext Current
     {
         get
         {
@@ -36,9 +36,9 @@ public sealed class CertificateFiles
                 {
                     try
                     {
-                        (_current, _written) = (X509Certificate2.CreateFromPemFile(_certificate, _key), written);
+                        (_current, _written) = (Read(), written);
                     }
-                    catch (Exception e) when (e is IOException or CryptographicException)
+                    catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
                     {
                         // Asked for again with the next connection; until then the old one is as good as it was.
                     }
@@ -48,6 +48,8 @@ public sealed class CertificateFiles
             }
         }
     }
+
+    private SslStreamCertificateContext Read() => ServingCertificates.Read(File.ReadAllText(_certificate), File.ReadAllText(_key), $"{_certificate} and {_key}");
 
     private (DateTime Certificate, DateTime Key) Written() => (File.GetLastWriteTimeUtc(_certificate), File.GetLastWriteTimeUtc(_key));
 }

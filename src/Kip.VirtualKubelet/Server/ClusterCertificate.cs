@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Kip.Kubernetes.Client;
@@ -37,8 +38,8 @@ internal sealed partial class ClusterCertificate : IDisposable
     private readonly TimeProvider _time;
     private readonly Random _random;
     private readonly ILogger _log;
-    private readonly X509Certificate2 _own;
-    private X509Certificate2? _signed;
+    private readonly SslStreamCertificateContext _own;
+    private SslStreamCertificateContext? _signed;
 
     /// <param name="nodeName">The node it is for.</param>
     /// <param name="address">The address it is for.</param>
@@ -52,12 +53,12 @@ internal sealed partial class ClusterCertificate : IDisposable
         string nodeName, IPAddress address, string? file, IKubernetesClient client, IEventRecorder events, TimeProvider time, Random random, ILogger log)
     {
         (_nodeName, _address, _file, _client, _events, _time, _random, _log) = (nodeName, address, file, client, events, time, random, log);
-        _own = SelfSignedCertificate.Create(nodeName, address, time.GetUtcNow());
+        _own = SslStreamCertificateContext.Create(SelfSignedCertificate.Create(nodeName, address, time.GetUtcNow()), null, offline: true);
         _signed = file is null ? null : TryRead(file);
     }
 
     /// <summary>What to serve now.</summary>
-    public X509Certificate2 Current => Volatile.Read(ref _signed) ?? _own;
+    public SslStreamCertificateContext Current => Volatile.Read(ref _signed) ?? _own;
 
     /// <summary>Whether the cluster has signed it.</summary>
     public bool IsSigned => Volatile.Read(ref _signed) is not null;
@@ -69,7 +70,7 @@ internal sealed partial class ClusterCertificate : IDisposable
         {
             if (_signed is { } signed)
             {
-                await WaitForRenewalAsync(signed, cancellationToken).ConfigureAwait(false);
+                await WaitForRenewalAsync(signed.TargetCertificate, cancellationToken).ConfigureAwait(false);
             }
 
             // A key is used for one certificate.
@@ -81,8 +82,8 @@ internal sealed partial class ClusterCertificate : IDisposable
 
     public void Dispose()
     {
-        _own.Dispose();
-        _signed?.Dispose();
+        _own.TargetCertificate.Dispose();
+        _signed?.TargetCertificate.Dispose();
     }
 
     private async Task WaitForRenewalAsync(X509Certificate2 signed, CancellationToken cancellationToken)
@@ -186,16 +187,16 @@ internal sealed partial class ClusterCertificate : IDisposable
 
     private async Task TakeAsync(string key, string certificate, CancellationToken cancellationToken)
     {
-        var taken = X509Certificate2.CreateFromPem(certificate, key);
-        if (!IsForThisNode(taken))
+        var taken = ServingCertificates.Read(certificate, key, "its answer");
+        if (!IsForThisNode(taken.TargetCertificate))
         {
-            taken.Dispose();
+            taken.TargetCertificate.Dispose();
             throw new CryptographicException($"it is not for {_nodeName} at {_address}, or not good now");
         }
 
         // The one before may be in the middle of a handshake; it is left to the collector.
         Volatile.Write(ref _signed, taken);
-        LogTaken(taken.NotAfter.ToUniversalTime());
+        LogTaken(taken.TargetCertificate.NotAfter.ToUniversalTime());
         if (_file is null)
         {
             return;
@@ -212,23 +213,24 @@ internal sealed partial class ClusterCertificate : IDisposable
         }
     }
 
-    private X509Certificate2? TryRead(string file)
+    private SslStreamCertificateContext? TryRead(string file)
     {
         try
         {
-            var kept = X509Certificate2.CreateFromPemFile(file, file);
-            if (IsForThisNode(kept))
+            var text = File.ReadAllText(file);
+            var kept = ServingCertificates.Read(text, text, file);
+            if (IsForThisNode(kept.TargetCertificate))
             {
                 return kept;
             }
 
-            kept.Dispose();
+            kept.TargetCertificate.Dispose();
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             // The first time.
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException or ArgumentException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CryptographicException)
         {
             LogNotRead(file, e.Message);
         }

@@ -2,7 +2,9 @@ using System.Net;
 using System.Text.Json;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 
 namespace Kip.VirtualKubelet.Server;
 
@@ -11,6 +13,16 @@ internal sealed class InformationEndpoint(
     IPodHost host, StatisticsCollector statistics, KubeletServerOptions options, Func<int> port, TimeProvider time)
 {
     private const string JsonType = "application/json";
+
+    /// <summary>The paths of what is measured, which tell nothing of what pods hold.</summary>
+    public void MapMeasurements(IEndpointRouteBuilder routes)
+    {
+        routes.MapMethods("/stats/summary", [HttpMethods.Get, HttpMethods.Post], SummaryAsync);
+        routes.MapGet("/metrics", (RequestDelegate)MetricsAsync);
+        routes.MapGet("/metrics/resource", (RequestDelegate)ResourceMetricsAsync);
+        routes.MapGet("/metrics/cadvisor", (RequestDelegate)CadvisorMetricsAsync);
+        routes.MapGet("/metrics/probes", (RequestDelegate)ProbeMetricsAsync);
+    }
 
     public Task PodsAsync(HttpContext context) => WritePodsAsync(context, host.ListPods());
 
@@ -23,7 +35,7 @@ internal sealed class InformationEndpoint(
         return context.Response.WriteAsync("ok", context.RequestAborted);
     }
 
-    public async Task SummaryAsync(HttpContext context)
+    private async Task SummaryAsync(HttpContext context)
     {
         var usages = await statistics.CollectAsync(context.RequestAborted).ConfigureAwait(false);
         var isShort = context.Request.Query["only_cpu_and_memory"] is ["true" or "1"];
@@ -32,22 +44,22 @@ internal sealed class InformationEndpoint(
         await context.Response.BodyWriter.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 
-    public Task MetricsAsync(HttpContext context) => WriteMetricsAsync(context, PodMetrics.Node(host.ListPods(), options.NodeName));
+    private Task MetricsAsync(HttpContext context) => WriteMetricsAsync(context, PodMetrics.Node(host.ListPods(), options.NodeName));
 
-    public async Task ResourceMetricsAsync(HttpContext context)
+    private async Task ResourceMetricsAsync(HttpContext context)
     {
         var usages = await statistics.CollectAsync(context.RequestAborted).ConfigureAwait(false);
         await WriteMetricsAsync(context, PodMetrics.Resource(usages, time.GetUtcNow())).ConfigureAwait(false);
     }
 
-    public async Task CadvisorMetricsAsync(HttpContext context)
+    private async Task CadvisorMetricsAsync(HttpContext context)
     {
         var usages = await statistics.CollectAsync(context.RequestAborted).ConfigureAwait(false);
         await WriteMetricsAsync(context, PodMetrics.Cadvisor(usages)).ConfigureAwait(false);
     }
 
     /// <summary>Probes are run on the cells, which count none: an exposition without samples is what is true.</summary>
-    public static Task ProbeMetricsAsync(HttpContext context) => WriteMetricsAsync(
+    private static Task ProbeMetricsAsync(HttpContext context) => WriteMetricsAsync(
         context,
         new MetricsText().Begin("prober_probe_total", "counter", "Cumulative number of a probe for a container by result.").ToString());
 

@@ -1,4 +1,6 @@
+using System.Net.Security;
 using System.Net.Sockets;
+using Kip.Grpc.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -26,6 +28,7 @@ public sealed class KubeletServer : IAsyncDisposable
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
 
     private readonly WebApplication _application;
+    private readonly MetricsServer? _metrics;
     private readonly CancellationTokenSource _stopping = new();
 
     /// <summary>Makes the server; <see cref="StartAsync"/> opens it.</summary>
@@ -50,19 +53,27 @@ public sealed class KubeletServer : IAsyncDisposable
         _application.Use(next => context => EndWithServerAsync(context, next));
         _application.Use(next => context => access.InvokeAsync(context, next));
         _application.UseRouting();
-        Map(_application, options, host, time, log);
+        var information = new InformationEndpoint(host, new StatisticsCollector(host, options, time, log), options, () => Port, time);
+        Map(_application, options, host, information, time, log);
+        _metrics = options.PlainMetrics is { } address ? new MetricsServer(address, information, ShutdownTimeout, loggers) : null;
     }
 
     /// <summary>Where the server listens, once it does.</summary>
     public int Port { get; private set; }
 
+    /// <summary>Where <see cref="KubeletServerOptions.PlainMetrics"/> are served, once they are; 0 for nowhere.</summary>
+    public int PlainMetricsPort => _metrics?.Port ?? 0;
+
     /// <summary>Opens the server.</summary>
-    /// <exception cref="IOException">The port is taken.</exception>
+    /// <exception cref="IOException">A port is taken.</exception>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _application.StartAsync(cancellationToken).ConfigureAwait(false);
-        var addresses = _application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
-        Port = BindingAddress.Parse(addresses.Addresses.First()).Port;
+        Port = PortOf(_application);
+        if (_metrics is not null)
+        {
+            await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Closes the server and ends every session.</summary>
@@ -71,7 +82,18 @@ public sealed class KubeletServer : IAsyncDisposable
         await _stopping.CancelAsync().ConfigureAwait(false);
         await _application.StopAsync().ConfigureAwait(false);
         await _application.DisposeAsync().ConfigureAwait(false);
+        if (_metrics is not null)
+        {
+            await _metrics.DisposeAsync().ConfigureAwait(false);
+        }
+
         _stopping.Dispose();
+    }
+
+    internal static int PortOf(WebApplication application)
+    {
+        var addresses = application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
+        return BindingAddress.Parse(addresses.Addresses.First()).Port;
     }
 
     private static WebApplication Build(KubeletServerOptions options, ILoggerFactory loggers)
@@ -112,14 +134,21 @@ public sealed class KubeletServer : IAsyncDisposable
         {
             // Upgrades are of HTTP/1.1.
             listen.Protocols = HttpProtocols.Http1;
-            listen.UseHttps(new HttpsConnectionAdapterOptions
+            listen.UseHttps(new TlsHandshakeCallbackOptions
             {
-                ServerCertificateSelector = (_, _) => options.Certificate(),
+                OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions
+                {
+                    ServerCertificateContext = options.Certificate(),
+                    AllowTlsResume = false, // who calls is asked with each connection
 
-                // Taken from anybody here, verified with everything else by the authenticator: a bad one is no better than none.
-                ClientCertificateMode = ClientCertificateMode.AllowCertificate,
-                ClientCertificateValidation = static (_, _, _) => true,
+                    // Taken from anybody here, verified with everything else by the authenticator: a bad one is no better than none.
+                    ClientCertificateRequired = true,
+#pragma warning disable CA5359 // It is no server's.
+                    RemoteCertificateValidationCallback = static (_, _, _, _) => true,
+#pragma warning restore CA5359
+                }),
             });
+            listen.UseWholeTlsRecords();
         }
     }
 
@@ -129,9 +158,9 @@ public sealed class KubeletServer : IAsyncDisposable
         await next(context).ConfigureAwait(false);
     }
 
-    private void Map(WebApplication application, KubeletServerOptions options, IPodHost host, TimeProvider time, ILogger log)
+    private static void Map(
+        WebApplication application, KubeletServerOptions options, IPodHost host, InformationEndpoint information, TimeProvider time, ILogger log)
     {
-        var information = new InformationEndpoint(host, new StatisticsCollector(host, options, time, log), options, () => Port, time);
         var logs = new LogEndpoint(host, time, log);
         var commands = new CommandEndpoint(host, options, time, log);
         var ports = new PortForwardEndpoint(host, options, log);
@@ -141,11 +170,7 @@ public sealed class KubeletServer : IAsyncDisposable
         application.MapGet("/pods", (RequestDelegate)information.PodsAsync);
         application.MapGet("/runningpods", (RequestDelegate)information.RunningPodsAsync);
         application.MapGet("/configz", (RequestDelegate)information.ConfigurationAsync);
-        application.MapMethods("/stats/summary", [HttpMethods.Get, HttpMethods.Post], information.SummaryAsync);
-        application.MapGet("/metrics", (RequestDelegate)information.MetricsAsync);
-        application.MapGet("/metrics/resource", (RequestDelegate)information.ResourceMetricsAsync);
-        application.MapGet("/metrics/cadvisor", (RequestDelegate)information.CadvisorMetricsAsync);
-        application.MapGet("/metrics/probes", (RequestDelegate)InformationEndpoint.ProbeMetricsAsync);
+        information.MapMeasurements(application);
         application.MapGet("/containerLogs/{namespace}/{pod}/{container}", (RequestDelegate)(context =>
             logs.HandleAsync(context, Part(context, "namespace"), Part(context, "pod"), Part(context, "container"))));
         MapCommand(application, "exec", [HttpMethods.Get, HttpMethods.Post], commands.ExecAsync);

@@ -1,5 +1,5 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
+using System.Net.Security;
 using Kip.Kubernetes.Streaming;
 
 namespace Kip.VirtualKubelet.Server;
@@ -11,15 +11,21 @@ public sealed record KubeletServerOptions
     public required string NodeName { get; init; }
 
     /// <summary>
-    /// The certificate, with its key, asked for anew with each connection so that it can be rotated.
+    /// The certificate, with its key and those of its issuers that clients need, asked for anew with each connection so that it can be rotated.
     /// </summary>
-    public required Func<X509Certificate2> Certificate { get; init; }
+    public required Func<SslStreamCertificateContext> Certificate { get; init; }
 
     /// <summary>Where to listen; null, the default, for every address.</summary>
     public IPAddress? Address { get; init; }
 
     /// <summary>The port; 0 takes a free one. Default 10250.</summary>
     public int Port { get; init; } = 10250;
+
+    /// <summary>
+    /// Where metrics and statistics, and nothing else, are served over plain HTTP to whoever asks; port 0 takes a free one. Null, the
+    /// default, for nowhere. <see cref="IPAddress.IPv6Any"/> is every address, of IPv4 too.
+    /// </summary>
+    public IPEndPoint? PlainMetrics { get; init; }
 
     /// <summary>Limits and times of exec, attach and port-forward.</summary>
     public StreamingOptions Streaming { get; init; } = new();

@@ -147,6 +147,23 @@ public sealed class LogReaderTests : IDisposable
     }
 
     [Fact]
+    public async Task Follow_ByMoreReadersThanTheKernelHasWatchers_EachReadsOn()
+    {
+        Write("0.log", Line("a"));
+        Show(runs: 1, final: false);
+        var reader = new LogReader(_board, TimeProvider.System);
+        var readings = Enumerable.Range(0, 200).Select(_ => CollectAsync(Request(-1, follow: true), reader)).ToList();
+        await Task.WhenAll(readings.Select(static r => UntilAsync(r, 1)));
+
+        Append("0.log", Line("b"));
+        await Task.WhenAll(readings.Select(static r => UntilAsync(r, 2)));
+        Show(runs: 1, final: true);
+
+        await Task.WhenAll(readings.Select(static r => r.Task)).WaitAsync(_patience.Token);
+        Assert.All(readings, static r => Assert.Equal("a\nb\n", string.Concat(r.Lines)));
+    }
+
+    [Fact]
     public async Task Follow_OfAContainerThatNeverRuns_Ends()
     {
         Show(runs: 0, final: false);
@@ -181,15 +198,16 @@ public sealed class LogReaderTests : IDisposable
         }
     }
 
-    private Reading CollectAsync(ReadLogsRequest request)
+    private Reading CollectAsync(ReadLogsRequest request, LogReader? reader = null)
     {
+        reader ??= new LogReader(_board, TimeProvider.System);
         var reading = new Reading();
         reading.Task = RunAsync();
         return reading;
 
         async Task RunAsync()
         {
-            await foreach (var chunk in new LogReader(_board, TimeProvider.System).ReadAsync(request, _patience.Token))
+            await foreach (var chunk in reader.ReadAsync(request, _patience.Token))
             {
                 reading.Lines.Enqueue(Encoding.UTF8.GetString(chunk.Data.Span));
             }

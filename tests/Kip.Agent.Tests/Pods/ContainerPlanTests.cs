@@ -29,7 +29,7 @@ public sealed class ContainerPlanTests
     [Theory]
     [InlineData("{}", "{}", "BestEffort", 1000)]
     [InlineData("""{"limits":{"cpu":"1","memory":"1Gi"}}""", "{}", "Guaranteed", 0)]
-    [InlineData("""{"requests":{"memory":"512Mi"}}""", "{}", "Burstable", 500)]
+    [InlineData("""{"requests":{"memory":"512Mi"}}""", "{}", "Burstable", 750)] // half of it
     [InlineData("""{"requests":{"memory":"512Mi"}}""", """{"requests":{"memory":"256Mi"},"limits":{"cpu":"1","memory":"256Mi"}}""", "Burstable", 625)] // 256 Mi of its own and half of the rest
     [InlineData("""{"limits":{"cpu":"1"}}""", """{"limits":{"cpu":"1","memory":"256Mi"}}""", "Burstable", 750)]
     [PodField("spec.resources")]

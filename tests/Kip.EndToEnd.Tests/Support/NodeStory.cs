@@ -74,7 +74,7 @@ public abstract class NodeStory(SharedControlPlane cluster) : KipStory
 
     internal Task<ToolRun> TryAsync(params string[] arguments) => Plane.TryKubectlAsync(null, ["-n", Name, .. arguments]);
 
-    private static string FreePort()
+    protected static string FreePort()
     {
         using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Any, 0));

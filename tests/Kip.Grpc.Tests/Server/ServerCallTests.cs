@@ -3,6 +3,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 
+using Google.Protobuf;
+
 using Kip.Grpc.Server;
 using Kip.Grpc.Tests.Support;
 
@@ -211,6 +213,36 @@ public sealed class ServerCallTests
         Assert.Equal(1, count);
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 10)]
+    [InlineData(1000, 1)]
+    [InlineData(5, 20_000)]
+    public async Task ServerStreaming_HandlerFallsSilent_AllBeforeItArrives(int burst, int size)
+    {
+        var arrived = new TaskCompletionSource();
+        await using TestServer server = await TestServer.StartAsync(endpoints =>
+            endpoints.MapGrpcServerStreaming(EchoMethods.ServerStream, (_, _) => BurstsAsync(burst, size, arrived.Task)));
+        using GrpcChannel channel = GrpcChannel.ForAddress(server.Address);
+
+        Assert.Equal(2 * burst, await ReadAsync().Within("the second half, which the server sends once the first has arrived"));
+
+        async Task<int> ReadAsync()
+        {
+            int count = 0;
+            await foreach (EchoMessage message in channel.ServerStreamingAsync(EchoMethods.ServerStream, new StreamRequest()))
+            {
+                Assert.Equal(size, message.Data.Length);
+                if (++count == burst)
+                {
+                    arrived.SetResult();
+                }
+            }
+
+            return count;
+        }
+    }
+
     [Fact]
     public void ConfigureForGrpc_Kestrel_DoesNotCutOffSlowReaders()
     {
@@ -228,6 +260,20 @@ public sealed class ServerCallTests
         await context.SendResponseHeadersAsync();
         await goOn.WaitAsync(cancellationToken);
         yield return new EchoMessage();
+    }
+
+    private static async IAsyncEnumerable<EchoMessage> BurstsAsync(
+        int count, int size, Task arrived, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        for (int i = 0; i < 2 * count; i++)
+        {
+            if (i == count)
+            {
+                await arrived.WaitAsync(cancellationToken);
+            }
+
+            yield return new EchoMessage { Data = ByteString.CopyFrom(new byte[size]) };
+        }
     }
 
     private static async Task<HttpResponseMessage> PostAsync(

@@ -66,6 +66,7 @@ internal sealed class TestServer : IAsyncDisposable
                         https.SslProtocols = SslProtocols.Tls13;
                         https.ClientCertificateValidation = (certificate, _, _) => tls.IsOurs(certificate);
                     });
+                    listen.UseWholeTlsRecords();
                 }
             });
         });

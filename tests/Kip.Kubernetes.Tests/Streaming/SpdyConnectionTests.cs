@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Net.WebSockets;
 using System.Security.Cryptography;
 using System.Text;
 using Kip.Kubernetes.Streaming;
@@ -29,6 +30,20 @@ public sealed class SpdyConnectionTests
         Assert.Equal(("ping", "pong"), (Text(request), Text(answer)));
         Assert.Null(near.InputError);
         Assert.Null(far.InputError);
+    }
+
+    [Fact]
+    public async Task Connection_InAWebSocketThatIsCutOff_EndsWithoutFailing()
+    {
+        using var pair = await SocketPair.CreateAsync();
+        using var socket = WebSocket.CreateFromStream(pair.Left, new WebSocketCreationOptions { IsServer = true });
+        var connection = new SpdyConnection(WebSocketStream.Create(socket, WebSocketMessageType.Binary, ownsWebSocket: true), SpdyRole.Server);
+
+        pair.Right.Dispose();
+
+        await Within.Limits(connection.Completion);
+        Assert.StartsWith("the connection is lost: ", connection.Error!.Message, StringComparison.Ordinal);
+        await connection.DisposeAsync();
     }
 
     [Fact]

@@ -159,6 +159,29 @@ public sealed class NodeLeaseTests
         Assert.Equal(began, _clock.Elapsed);
     });
 
+    [Theory]
+    [InlineData(2, 2)]
+    [InlineData(60, 3)] // longer would cost the node its lease
+    public Task Run_PutOffWithATime_ItIsObeyedAsFarAsTheLeaseAllows(int asked, int seconds) => _clock.RunAsync(async () =>
+    {
+        using var end = new CancellationTokenSource();
+        var lease = Lease("host");
+        await lease.AcquireAsync(default);
+        var calls = new List<TimeSpan>();
+        _api.Before = (_, _) =>
+        {
+            calls.Add(_clock.Elapsed);
+            throw FakeKubernetesClient.Refusal(429, "TooManyRequests", TimeSpan.FromSeconds(asked));
+        };
+        var renewing = lease.RunAsync(Task.FromResult(new Node()), end.Token);
+        await _clock.AdvanceAsync(TimeSpan.FromSeconds(20));
+
+        Assert.All(calls.Zip(calls.Skip(1), static (a, b) => b - a), pause => Assert.Equal(TimeSpan.FromSeconds(seconds), pause));
+        Assert.InRange(calls.Count, 5, 12);
+        await end.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => renewing);
+    });
+
     [Fact]
     public Task Run_ClockSetBack_EachRenewalIsLaterThanTheOneBefore() => _clock.RunAsync(async () =>
     {

@@ -281,6 +281,7 @@ public sealed class PodControllerTests(SharedControlPlane cluster)
         var pod = await world.PodAsync("web", "to have failed", static p => p.Status?.Phase == PodPhase.Failed);
         Assert.Equal("CellLost", pod.Status!.Reason);
         Assert.Contains("the machine failed", pod.Status.Message, StringComparison.Ordinal);
+        Assert.All(pod.Status.Conditions!.Where(static c => c.Type is "Ready" or "ContainersReady"), static c => Assert.Equal("False", c.Status));
     }
 
     [ControlPlaneFact]

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Kip.VirtualKubelet.Tests;
 
@@ -95,6 +96,30 @@ public sealed class AccessTests
         using var answer = await kubelet.Client().GetAsync(new Uri(path, UriKind.Relative));
 
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Certificate_OfAnIntermediate_IsVerifiedByAClientThatKnowsTheRootOnly()
+    {
+        await using var kubelet = await TestKubelet.StartAsync();
+        using var direct = kubelet.Certificate;
+        var (server, issuer) = kubelet.Certificates.ServerOfIntermediate();
+        kubelet.Certificate = server;
+        var options = kubelet.SslOptions(kubelet.Certificates.Client("CN=alice"));
+        options.RemoteCertificateValidationCallback = null;
+        options.CertificateChainPolicy = new X509ChainPolicy
+        {
+            TrustMode = X509ChainTrustMode.CustomRootTrust,
+            RevocationMode = X509RevocationMode.NoCheck,
+            CustomTrustStore = { kubelet.Certificates.Authority },
+        };
+        using var handler = new SocketsHttpHandler { SslOptions = options };
+        using var client = new HttpClient(handler) { BaseAddress = kubelet.Address };
+        await Assert.ThrowsAsync<HttpRequestException>(() => client.GetStringAsync(new Uri("/healthz", UriKind.Relative)));
+
+        kubelet.Issuers.Add(issuer);
+
+        Assert.Equal("ok", await client.GetStringAsync(new Uri("/healthz", UriKind.Relative)));
     }
 
     [Fact]

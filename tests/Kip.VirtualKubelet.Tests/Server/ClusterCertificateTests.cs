@@ -30,12 +30,12 @@ public sealed class ClusterCertificateTests(SharedControlPlane cluster) : IDispo
         await using var host = await StartAsync(await cluster.Plane.KubeconfigForAsync($"system:node:{_name}", "system:nodes"));
         var request = await PendingAsync(host);
         Assert.False(host.Certificate.IsSigned);
-        Assert.Equal(host.Certificate.Current.Issuer, host.Certificate.Current.Subject);
+        Assert.Equal(host.Certificate.Current.TargetCertificate.Issuer, host.Certificate.Current.TargetCertificate.Subject);
 
         await cluster.Plane.KubectlAsync("certificate", "approve", request);
         await NodeWorld.EventuallyAsync("the certificate", () => Task.FromResult(host.Certificate.IsSigned));
 
-        var served = host.Certificate.Current;
+        var served = host.Certificate.Current.TargetCertificate;
         Assert.True(served.HasPrivateKey);
         Assert.Equal($"CN=system:node:{_name}, O=system:nodes", served.Subject);
         Assert.True(served.MatchesHostname(Address.ToString()) && served.MatchesHostname(_name));
@@ -54,12 +54,12 @@ public sealed class ClusterCertificateTests(SharedControlPlane cluster) : IDispo
         {
             await ApproveAsync(first);
             await NodeWorld.EventuallyAsync("the file", () => Task.FromResult(File.Exists(CertificateFile)));
-            thumbprint = first.Certificate.Current.Thumbprint;
+            thumbprint = first.Certificate.Current.TargetCertificate.Thumbprint;
         }
 
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(CertificateFile));
         await using var second = await StartAsync();
-        Assert.Equal(thumbprint, second.Certificate.Current.Thumbprint);
+        Assert.Equal(thumbprint, second.Certificate.Current.TargetCertificate.Thumbprint);
         Assert.Single(await RequestsAsync());
     }
 
@@ -87,15 +87,15 @@ public sealed class ClusterCertificateTests(SharedControlPlane cluster) : IDispo
     {
         await using var host = await StartAsync();
         await ApproveAsync(host);
-        var (old, first) = (host.Certificate.Current.Thumbprint, await RequestsAsync());
+        var (old, first) = (host.Certificate.Current.TargetCertificate.Thumbprint, await RequestsAsync());
 
         // A year is what the signer gives.
         _time.Set(TimeSpan.FromDays(330));
         await NodeWorld.EventuallyAsync("a second request", async () => (await RequestsAsync()).Count == 2);
-        Assert.Equal(old, host.Certificate.Current.Thumbprint);
+        Assert.Equal(old, host.Certificate.Current.TargetCertificate.Thumbprint);
         await cluster.Plane.KubectlAsync("certificate", "approve", (await RequestsAsync()).Except(first).Single());
 
-        await NodeWorld.EventuallyAsync("another certificate", () => Task.FromResult(host.Certificate.Current.Thumbprint != old));
+        await NodeWorld.EventuallyAsync("another certificate", () => Task.FromResult(host.Certificate.Current.TargetCertificate.Thumbprint != old));
     }
 
     [ControlPlaneFact]

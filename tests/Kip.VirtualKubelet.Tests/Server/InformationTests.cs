@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json.Nodes;
 
 namespace Kip.VirtualKubelet.Tests;
@@ -62,6 +63,39 @@ public sealed class InformationTests
         await using var kubelet = await TestKubelet.StartAsync();
 
         Assert.Contains(line, await kubelet.Client().GetStringAsync(new Uri(path, UriKind.Relative)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("/metrics", HttpStatusCode.OK)]
+    [InlineData("/metrics/resource", HttpStatusCode.OK)]
+    [InlineData("/metrics/cadvisor", HttpStatusCode.OK)]
+    [InlineData("/stats/summary", HttpStatusCode.OK)]
+    [InlineData("/pods", HttpStatusCode.NotFound)]
+    [InlineData("/configz", HttpStatusCode.NotFound)]
+    [InlineData("/containerLogs/default/pod/main", HttpStatusCode.NotFound)]
+    [InlineData("/exec/default/pod/main?command=true&output=1", HttpStatusCode.NotFound)]
+    [InlineData("/run/default/pod/main?cmd=true", HttpStatusCode.NotFound)]
+    public async Task PlainMetrics_AnybodyAsks_IsToldWhatIsMeasuredAndNothingElse(string path, HttpStatusCode status)
+    {
+        await using var kubelet = await TestKubelet.StartAsync(static o => o with { PlainMetrics = new IPEndPoint(IPAddress.Loopback, 0) });
+        using var client = new HttpClient();
+        var address = new Uri($"http://127.0.0.1:{kubelet.PlainMetricsPort}{path}");
+
+        using var answer = await client.GetAsync(address);
+        using var posted = await client.PostAsync(address, null);
+
+        Assert.Equal(status, answer.StatusCode);
+        Assert.Equal(status == HttpStatusCode.OK, (await answer.Content.ReadAsStringAsync()).Contains("pod", StringComparison.Ordinal));
+        Assert.True(posted.StatusCode == HttpStatusCode.MethodNotAllowed || posted.StatusCode == status, posted.StatusCode.ToString());
+        Assert.Empty(kubelet.Host.Sessions);
+    }
+
+    [Fact]
+    public async Task PlainMetrics_NotAskedFor_AreServedNowhere()
+    {
+        await using var kubelet = await TestKubelet.StartAsync();
+
+        Assert.Equal(0, kubelet.PlainMetricsPort);
     }
 
     [Theory]

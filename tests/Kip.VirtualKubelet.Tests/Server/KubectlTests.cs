@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
@@ -35,10 +36,10 @@ public sealed partial class KubectlTests(SharedControlPlane shared) : IClassFixt
         var configuration = await KubernetesConfiguration.LoadAsync(plane.Kubeconfig, null, TimeProvider.System, default);
         _client = new KubernetesClient(configuration, null, TimeProvider.System);
         var authority = X509CertificateLoader.LoadCertificateFromFile(Path.Combine(plane.Directory, "pki", "ca.crt"));
-        var certificate = _certificates.Server();
+        var serving = SslStreamCertificateContext.Create(_certificates.Server(), null, offline: true);
         var address = IPAddress.Parse(plane.Server.Host);
         _server = new KubeletServer(
-            new() { NodeName = _node, Certificate = () => certificate, Address = address, Port = 0 },
+            new() { NodeName = _node, Certificate = () => serving, Address = address, Port = 0 },
             _host,
             new KubeletAuthenticator(() => [authority], _client, TimeProvider.System, NullLogger.Instance),
             new KubeletAuthorizer(_client, _node, TimeProvider.System),

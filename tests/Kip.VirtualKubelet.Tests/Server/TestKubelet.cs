@@ -12,20 +12,22 @@ internal sealed class TestKubelet : IAsyncDisposable
     private readonly KubeletServer _server;
     private readonly List<IDisposable> _owned = [];
 
-    private TestKubelet(KubeletServerOptions? options)
+    private TestKubelet(Func<KubeletServerOptions, KubeletServerOptions> change)
     {
         Certificate = Certificates.Server();
-        options ??= new() { NodeName = "node", Certificate = () => Certificate };
         var authenticator = new KubeletAuthenticator(
             () => [Certificates.Authority], client: null, TimeProvider.System, NullLogger.Instance);
         _server = new KubeletServer(
-            options with { Address = IPAddress.Loopback, Port = 0, Certificate = () => Certificate },
+            change(new() { NodeName = "node", Address = IPAddress.Loopback, Port = 0, Certificate = Serving }),
             Host,
             authenticator,
             Authorizer,
             TimeProvider.System,
             NullLoggerFactory.Instance);
     }
+
+    /// <summary>Of the issuers of <see cref="Certificate"/>, those that clients do not have.</summary>
+    public X509Certificate2Collection Issuers { get; } = [];
 
     public TestCertificates Certificates { get; } = new();
 
@@ -35,15 +37,19 @@ internal sealed class TestKubelet : IAsyncDisposable
 
     public FakeAuthorizer Authorizer { get; } = new();
 
+    public int PlainMetricsPort => _server.PlainMetricsPort;
+
     public Uri Address => new($"https://127.0.0.1:{_server.Port}");
 
-    public static async Task<TestKubelet> StartAsync(KubeletServerOptions? options = null)
+    public static async Task<TestKubelet> StartAsync(Func<KubeletServerOptions, KubeletServerOptions>? change = null)
     {
-        var kubelet = new TestKubelet(options);
+        var kubelet = new TestKubelet(change ?? (static o => o));
         kubelet.Host.Add("pod", "uid-1", "main");
         await kubelet._server.StartAsync(default);
         return kubelet;
     }
+
+    private SslStreamCertificateContext Serving() => SslStreamCertificateContext.Create(Certificate, Issuers, offline: true);
 
     /// <summary>A caller with this certificate, or with none.</summary>
     public HttpClient Client(X509Certificate2? certificate)

@@ -2,11 +2,12 @@ using System.Net.Security;
 using System.Net.WebSockets;
 using System.Text;
 using System.Text.Json.Nodes;
+using Xunit.Abstractions;
 
 namespace Kip.VirtualKubelet.Tests;
 
 /// <summary>exec over WebSocket in each of its dialects, with .NET's own client.</summary>
-public sealed class WebSocketTests
+public sealed class WebSocketTests(ITestOutputHelper output)
 {
     public static TheoryData<string?> Protocols =>
         ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io", "channel.k8s.io", "base64.channel.k8s.io", null];
@@ -132,6 +133,38 @@ public sealed class WebSocketTests
         Assert.Equal("ok", await kubelet.Client().GetStringAsync(new Uri("/healthz", UriKind.Relative)));
     }
 
+    [Theory]
+    [InlineData("/exec/default/pod/main?input=1&output=1&tty=1&command=cat", "v5.channel.k8s.io")]
+    [InlineData("/exec/default/pod/main?input=1&output=1&command=cat", "v4.base64.channel.k8s.io")]
+    [InlineData("/attach/default/pod/main?output=1", "v4.channel.k8s.io")]
+    [InlineData("/portForward/default/pod?port=1", "v4.channel.k8s.io")]
+    [InlineData("/portForward/default/pod", "SPDY/3.1+portforward.k8s.io")]
+    public async Task Frames_MalformedOversizedOutOfOrder_SessionEndsAndTheServerLives(string path, string protocol)
+    {
+        var seed = int.TryParse(Environment.GetEnvironmentVariable("KIP_TEST_SEED"), out var given) ? given : Random.Shared.Next();
+        output.WriteLine($"KIP_TEST_SEED={seed}");
+        var random = new Random(seed);
+        await using var kubelet = await TestKubelet.StartAsync();
+        for (var run = 0; run < 20; run++)
+        {
+            await using var connection = await UpgradeAsync(kubelet, path, protocol);
+            try
+            {
+                for (var frame = random.Next(1, 20); frame > 0; frame--)
+                {
+                    await connection.WriteAsync(RandomFrame(random));
+                }
+            }
+            catch (IOException)
+            {
+                // It was sent away.
+            }
+        }
+
+        await Within.Limits(Task.WhenAll(kubelet.Host.Sessions.Select(session => session.Disposed)), $"sessions of seed {seed} to end");
+        Assert.Equal("ok", await kubelet.Client().GetStringAsync(new Uri("/healthz", UriKind.Relative)));
+    }
+
     [Fact]
     public async Task Exec_ProtocolIsUnknown_IsRefused()
     {
@@ -141,6 +174,53 @@ public sealed class WebSocketTests
             () => ConnectAsync(kubelet, "/exec/default/pod/main?output=1", "v9.channel.k8s.io", "true"));
 
         Assert.Empty(kubelet.Host.Sessions);
+    }
+
+    /// <summary>A connection after the handshake, on which anything can be sent.</summary>
+    private static async Task<SslStream> UpgradeAsync(TestKubelet kubelet, string path, string protocol)
+    {
+        var socket = new System.Net.Sockets.TcpClient();
+        await socket.ConnectAsync(kubelet.Address.Host, kubelet.Address.Port);
+        var connection = new SslStream(socket.GetStream());
+        var ssl = kubelet.SslOptions(kubelet.Certificates.Client("CN=alice"));
+        ssl.TargetHost = kubelet.Address.Host;
+        await connection.AuthenticateAsClientAsync(ssl);
+        await connection.WriteAsync(Encoding.ASCII.GetBytes(
+            $"GET {path} HTTP/1.1\r\nHost: {kubelet.Address.Authority}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+            $"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n"));
+        var answer = new byte[12];
+        await connection.ReadExactlyAsync(answer);
+        Assert.Equal("HTTP/1.1 101", Encoding.ASCII.GetString(answer));
+        return connection;
+    }
+
+    /// <summary>Half of them well-formed: any opcode and flags, a length in any of its forms, which half the time is not the data's.</summary>
+    private static byte[] RandomFrame(Random random)
+    {
+        var data = new byte[random.Next(4) == 0 ? random.Next(70_000) : random.Next(100)];
+        random.NextBytes(data);
+        var isMasked = random.Next(8) > 0;
+        var first = random.Next(2) == 0 ? (byte)(0x80 | random.Next(3)) : (byte)random.Next(256);
+        var length = random.Next(2) == 0 ? data.Length : random.NextInt64(random.Next(2) == 0 ? 200 : long.MaxValue);
+        using var frame = new MemoryStream();
+        frame.WriteByte(first);
+        if (length < 126)
+        {
+            frame.WriteByte((byte)(length | (isMasked ? 0x80L : 0)));
+        }
+        else
+        {
+            var size = length <= ushort.MaxValue ? 2 : 8;
+            frame.WriteByte((byte)((size == 2 ? 126 : 127) | (isMasked ? 0x80 : 0)));
+            for (var shift = (size - 1) * 8; shift >= 0; shift -= 8)
+            {
+                frame.WriteByte((byte)(length >> shift));
+            }
+        }
+
+        frame.Write(new byte[isMasked ? 4 : 0]); // a mask of zeros leaves the data as it is
+        frame.Write(data);
+        return frame.ToArray();
     }
 
     internal static async Task<ClientWebSocket> ConnectAsync(TestKubelet kubelet, string path, string? protocol, params string[] command)
