@@ -100,6 +100,6 @@ internal sealed partial class CellReconciler
         }
     }
 
-    [LoggerMessage(13, LogLevel.Warning, "{CellId}: the routes of {Ranges} to it are still there ({Problem}); the next cell with these ranges takes them over")]
+    [LoggerMessage(15, LogLevel.Warning, "{CellId}: the routes of {Ranges} to it are still there ({Problem}); the next cell with these ranges takes them over")]
     private partial void LogStillRouted(string cellId, string ranges, string problem);
 }

@@ -158,9 +158,9 @@ internal sealed partial class CellReconciler
         }
     }
 
-    [LoggerMessage(11, LogLevel.Warning, "{CellId}: volume {VolumeId} could not be detached ({Problem}); tried again in {Pause}")]
+    [LoggerMessage(13, LogLevel.Warning, "{CellId}: volume {VolumeId} could not be detached ({Problem}); tried again in {Pause}")]
     private partial void LogDetachRetry(string cellId, string volumeId, string problem, TimeSpan pause);
 
-    [LoggerMessage(12, LogLevel.Warning, "{CellId}: its volumes did not come off within {Patience}; they do with the end of its instance")]
+    [LoggerMessage(14, LogLevel.Warning, "{CellId}: its volumes did not come off within {Patience}; they do with the end of its instance")]
     private partial void LogStillAttached(string cellId, TimeSpan patience);
 }
