@@ -38,7 +38,7 @@ static async Task RunAsync(string folder, Func<string, LocalDriverOptions> optio
     var time = TimeProvider.System;
     using var authority = await CertificateAuthority.LoadOrCreateAsync(state, time, cancellationToken);
     using var owner = await OwnerLock.TakeAsync(Path.Combine(state, "owners"), "spool", time, cancellationToken); // one process at a time
-    var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "cells.db"), cancellationToken);
+    using var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "cells.db"), cancellationToken);
     var spool = new Spool(folder, time);
     await using var manager = new CellManager(
         new CellManagerOptions

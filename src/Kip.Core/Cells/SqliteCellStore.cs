@@ -5,7 +5,7 @@ using Microsoft.Data.Sqlite;
 namespace Kip.Cells;
 
 /// <summary>Cell records in a SQLite file: the store of standalone mode. Several processes may share the file.</summary>
-public sealed class SqliteCellStore : ICellStore
+public sealed class SqliteCellStore : ICellStore, IDisposable
 {
     // The record is kept whole as JSON, so that a newer Kip's fields survive an older one only by not being touched by it.
     private const string Schema = """
@@ -24,6 +24,7 @@ public sealed class SqliteCellStore : ICellStore
     private readonly Queue<Write> _waiting = new();
     private Writer? _writer; // of the one thread that writes
     private bool _isWriting;
+    private bool _isDisposed;
 
     private SqliteCellStore(string connectionString) => _connectionString = connectionString;
 
@@ -141,6 +142,7 @@ public sealed class SqliteCellStore : ICellStore
         cancellationToken.ThrowIfCancellationRequested();
         lock (_waiting)
         {
+            ObjectDisposedException.ThrowIf(_isDisposed, this);
             _waiting.Enqueue(write);
             if (_isWriting)
             {
@@ -165,6 +167,11 @@ public sealed class SqliteCellStore : ICellStore
                 if (_waiting.Count == 0)
                 {
                     _isWriting = false;
+                    if (_isDisposed)
+                    {
+                        Close();
+                    }
+
                     return;
                 }
 
@@ -207,8 +214,31 @@ public sealed class SqliteCellStore : ICellStore
         }
     }
 
+    /// <summary>Closes the file, once writes that have begun are durable. Calls after it throw <see cref="ObjectDisposedException"/>.</summary>
+    public void Dispose()
+    {
+        lock (_waiting)
+        {
+            _isDisposed = true;
+            if (!_isWriting)
+            {
+                Close();
+            }
+        }
+    }
+
+    private void Close()
+    {
+        _writer?.Dispose();
+        _writer = null;
+        // Connections that were closed stay open in a pool, three files each.
+        using var any = new SqliteConnection(_connectionString);
+        SqliteConnection.ClearPool(any);
+    }
+
     private async Task<SqliteConnection> ConnectAsync(CancellationToken cancellationToken)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         var connection = new SqliteConnection(_connectionString);
         await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
         return connection;

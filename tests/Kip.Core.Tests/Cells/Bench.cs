@@ -16,10 +16,12 @@ internal sealed class Bench : IAsyncDisposable
     private readonly TemporaryDirectory _directory;
     private readonly List<CellManager> _managers = [];
 
-    private Bench(SimulatedCloudOptions options, TemporaryDirectory directory, ICellStore store)
+    private readonly SqliteCellStore? _file;
+
+    private Bench(SimulatedCloudOptions options, TemporaryDirectory directory, ICellStore? store, SqliteCellStore? file)
     {
-        _directory = directory;
-        Store = store;
+        (_directory, _file) = (directory, file);
+        Store = store ?? file!;
         Clock = new VirtualClock();
         Cloud = new SimulatedCloud(Clock, options);
     }
@@ -37,7 +39,7 @@ internal sealed class Bench : IAsyncDisposable
         var directory = new TemporaryDirectory();
         try
         {
-            return new Bench(options ?? new(), directory, store ?? await SqliteCellStore.OpenAsync(directory["kip.db"], default));
+            return new Bench(options ?? new(), directory, store, store is null ? await SqliteCellStore.OpenAsync(directory["kip.db"], default) : null);
         }
         catch
         {
@@ -88,6 +90,7 @@ internal sealed class Bench : IAsyncDisposable
         }
 
         Cloud.Dispose();
+        _file?.Dispose();
         _directory.Dispose();
     }
 }

@@ -38,5 +38,24 @@ public sealed class SqliteCellStoreTests : IDisposable
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_directory["kip.db"]));
     }
 
+    [Fact]
+    public async Task Dispose_WhileAWriteWaits_ClosesTheFileOnceItIsDurable()
+    {
+        var store = await OpenAsync();
+        var adding = store.AddAsync(CellStoreTests.Record("cell-a", "uid"), default);
+
+        store.Dispose();
+
+        await adding;
+        Assert.True(SpinWait.SpinUntil(() => !OpenFiles().Exists(file => file.StartsWith(_directory.Path, StringComparison.Ordinal)), TimeSpan.FromSeconds(10)), "the file is still open");
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => store.AddAsync(CellStoreTests.Record("cell-b", "other"), default));
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => store.ListAsync(default));
+        using var again = await OpenAsync();
+        Assert.Equal("cell-a", Assert.Single(await again.ListAsync(default)).Id);
+    }
+
+    private static List<string> OpenFiles() => [..
+        Directory.EnumerateFileSystemEntries("/proc/self/fd").Select(static descriptor => new FileInfo(descriptor).LinkTarget ?? "")];
+
     private Task<SqliteCellStore> OpenAsync() => SqliteCellStore.OpenAsync(_directory["kip.db"], default);
 }

@@ -64,7 +64,7 @@ public class CrashSearchTests(ITestOutputHelper output)
     /// The same at points that nobody has listed: whenever code of the controller goes on after an await. There are too many to take all; each run
     /// takes others, spread over the whole story.
     /// </summary>
-    [AwaitPointsFact]
+    [Fact]
     public async Task Controller_KilledWhereverItGoesOn_LosesNothing_DoublesNothing_LeavesNothing()
     {
         const int OfEachStory = 90;
