@@ -135,7 +135,7 @@ internal static partial class AwsErrors
         {
             AmazonUnmarshallingException => (DriverErrorKind.Transient, $"the answer cannot be read: {Innermost(exception)}"),
             AmazonServiceException service => Explain(service, permission),
-            not AmazonServiceException when exception.Message.Contains("SSO", StringComparison.Ordinal) => (DriverErrorKind.Unauthorized, ExplainSso(exception)),
+            _ when exception.Message.Contains("SSO", StringComparison.Ordinal) => (DriverErrorKind.Unauthorized, ExplainSso(exception)),
             AmazonClientException when IsWithoutCredentials(exception) =>
                 (DriverErrorKind.Unauthorized, ExplainMissingCredentials(exception.Message)),
             // Of all that is done here only credentials are read from files: a web identity's token.

@@ -6,23 +6,16 @@ using Xunit.Abstractions;
 namespace Kip.EndToEnd.Tests;
 
 /// <summary>Two hosts of one node, with what they remember in the cluster: one acts, the other one waits.</summary>
-public sealed class HighAvailabilityTests(SharedControlPlane cluster, ITestOutputHelper log) : NodeStory(cluster), IClassFixture<SharedControlPlane>
+public sealed class HighAvailabilityTests(SharedControlPlane cluster, ITestOutputHelper log) : ServiceAccountStory(cluster), IClassFixture<SharedControlPlane>
 {
     private const string Waits = "is looked after by another host";
-
-    private string _kubeconfig = "";
-
-    // Of the service account that deploy/rbac.yaml makes, so that every test shows that it has all it needs.
-    private protected override string HostKubeconfig => _kubeconfig;
 
     public override async Task InitializeAsync()
     {
         await base.InitializeAsync();
         if (ControlPlane.Missing() is null)
         {
-            await Plane.KubectlAsync("apply", "-f", Path.Combine(Repository.Root, "deploy", "rbac.yaml"));
-            _kubeconfig = await Plane.KubeconfigForAsync("system:serviceaccount:kip:kip", "system:serviceaccounts");
-            await Plane.KubectlAsync("--kubeconfig", _kubeconfig, "config", "set-context", "--current", "--namespace=kip");
+            await Plane.KubectlAsync("--kubeconfig", HostKubeconfig, "config", "set-context", "--current", "--namespace=kip");
         }
     }
 

@@ -10,22 +10,8 @@ public sealed class VerifyingControlPlane : SharedControlPlane
 }
 
 /// <summary>The kubelet API's certificate by CSR, asked for by the service account that deploy/rbac.yaml makes.</summary>
-public sealed class ServingCertificateTests(VerifyingControlPlane cluster) : NodeStory(cluster), IClassFixture<VerifyingControlPlane>
+public sealed class ServingCertificateTests(VerifyingControlPlane cluster) : ServiceAccountStory(cluster), IClassFixture<VerifyingControlPlane>
 {
-    private string _kubeconfig = "";
-
-    private protected override string HostKubeconfig => _kubeconfig;
-
-    public override async Task InitializeAsync()
-    {
-        await base.InitializeAsync();
-        if (ControlPlane.Missing() is null)
-        {
-            await Plane.KubectlAsync("apply", "-f", Path.Combine(Repository.Root, "deploy", "rbac.yaml"));
-            _kubeconfig = await Plane.KubeconfigForAsync("system:serviceaccount:kip:kip", "system:serviceaccounts");
-        }
-    }
-
     public override async Task DisposeAsync()
     {
         await Kip.DoAsync("delete", "cells", "--node", Name);

@@ -4,24 +4,9 @@ using Kip.Tests.Support;
 namespace Kip.EndToEnd.Tests;
 
 /// <summary>Persistent volumes in a real cluster, as disk images of this machine: claims are bound by the real controllers.</summary>
-public sealed class VolumeTests(SharedControlPlane cluster) : NodeStory(cluster), IClassFixture<SharedControlPlane>
+public sealed class VolumeTests(SharedControlPlane cluster) : ServiceAccountStory(cluster), IClassFixture<SharedControlPlane>
 {
-    private string _kubeconfig = "";
-
-    // Of the service account that deploy/rbac.yaml makes: it has all it needs to follow claims and volumes.
-    private protected override string HostKubeconfig => _kubeconfig;
-
     private string Image => Path.Combine(Kip.Folder, "data.img");
-
-    public override async Task InitializeAsync()
-    {
-        await base.InitializeAsync();
-        if (ControlPlane.Missing() is null)
-        {
-            await Plane.KubectlAsync("apply", "-f", Path.Combine(Repository.Root, "deploy", "rbac.yaml"));
-            _kubeconfig = await Plane.KubeconfigForAsync("system:serviceaccount:kip:kip", "system:serviceaccounts");
-        }
-    }
 
     public override async Task DisposeAsync()
     {

@@ -5,8 +5,8 @@ using Kip.Drivers.Aws.Sdk;
 namespace Amazon.EC2;
 
 /// <summary>
-/// The actions of EC2 that Kip calls. The names in this folder are those of the package AWSSDK.EC2, which the package registry that this
-/// project builds from does not serve: with that package this folder can be deleted.
+/// The actions of EC2 that Kip calls. The names in this folder are those of the package AWSSDK.EC2, so that this folder can be
+/// deleted for that package.
 /// </summary>
 internal sealed class AmazonEC2Client : QueryServiceClient
 {

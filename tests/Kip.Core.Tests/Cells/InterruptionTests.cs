@@ -39,14 +39,9 @@ public class InterruptionTests
         await bench.RunAsync(async () =>
         {
             var manager = await bench.StartAsync();
-            var cell = await RunningAsync(manager, bench, Spot.Replace("{containers", "{terminationGracePeriodSeconds: 3600, containers", StringComparison.Ordinal));
-            var noticed = bench.Clock.Elapsed;
+            var cell = await RunningAsync(manager, bench, SpotOfAnHoursGrace);
 
-            bench.Cloud.Reclaim(cell.Record.InstanceId!);
-            var status = await cell.PodEnded;
-
-            Assert.InRange(bench.Clock.Elapsed - noticed, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(120));
-            Assert.Equal(CellRecord.SpotInterrupted, status.Reason);
+            await ReclaimedPodGetsWhatThereIsAsync(bench, cell);
         });
     }
 
@@ -262,17 +257,12 @@ public class InterruptionTests
         await bench.RunAsync(async () =>
         {
             var manager = await bench.StartAsync(options: o => o with { ReplacesAtRebalance = isFollowed });
-            var cell = await RunningAsync(manager, bench, Spot.Replace("{containers", "{terminationGracePeriodSeconds: 3600, containers", StringComparison.Ordinal), isControlled: true);
+            var cell = await RunningAsync(manager, bench, SpotOfAnHoursGrace, isControlled: true);
             bench.Cloud.RecommendRebalance(cell.Record.InstanceId!);
             await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(1));
             Assert.Equal((isFollowed ? CellState.Draining : CellState.Claimed, CellRecord.RebalanceRecommended), (cell.Record.State, cell.Record.Reason));
-            var noticed = bench.Clock.Elapsed;
 
-            bench.Cloud.Reclaim(cell.Record.InstanceId!);
-            var status = await cell.PodEnded;
-
-            Assert.InRange(bench.Clock.Elapsed - noticed, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(120));
-            Assert.Equal(CellRecord.SpotInterrupted, status.Reason);
+            await ReclaimedPodGetsWhatThereIsAsync(bench, cell);
         });
     }
 
@@ -306,6 +296,18 @@ public class InterruptionTests
             await disposing;
             return told;
         }
+    }
+
+    private static string SpotOfAnHoursGrace => Spot.Replace("{containers", "{terminationGracePeriodSeconds: 3600, containers", StringComparison.Ordinal);
+
+    private static async Task ReclaimedPodGetsWhatThereIsAsync(Bench bench, Cell cell)
+    {
+        var noticed = bench.Clock.Elapsed;
+        bench.Cloud.Reclaim(cell.Record.InstanceId!);
+        var status = await cell.PodEnded;
+
+        Assert.InRange(bench.Clock.Elapsed - noticed, TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(120));
+        Assert.Equal(CellRecord.SpotInterrupted, status.Reason);
     }
 
     private static Task<Bench> CreateAsync(
