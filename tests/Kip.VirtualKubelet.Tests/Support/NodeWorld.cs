@@ -64,6 +64,8 @@ internal sealed class NodeWorld : IAsyncDisposable
 
     public static async Task<NodeWorld> CreateAsync(ControlPlane plane, SimulatedCloudOptions? options = null, TimeProvider? time = null)
     {
+        // A test before this one may have failed between killing the API server and starting it again.
+        await plane.StartAsync(ControlPlane.ApiServer);
         var configuration = await KubernetesConfiguration.LoadAsync(plane.Kubeconfig, null, TimeProvider.System, default);
         var world = new NodeWorld(plane, new KubernetesClient(configuration, null, TimeProvider.System), options, time);
         await plane.KubectlAsync("create", "namespace", world.Name);
