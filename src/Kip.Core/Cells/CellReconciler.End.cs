@@ -208,15 +208,6 @@ internal sealed partial class CellReconciler
     /// <param name="Deadline">When the instance ends by itself; null when it does not.</param>
     private sealed record Leaving(string Reason, string Message, DateTimeOffset? Deadline);
 
-    private async Task TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken)
-    {
-        await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
-        await BoundedAsync(
-            async ct =>
-            {
-                await _context.Driver.TerminateAsync(ids, ct).ConfigureAwait(false);
-                return true;
-            },
-            cancellationToken).ConfigureAwait(false);
-    }
+    private Task TerminateAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken) =>
+        ChangeAsync(ct => _context.Driver.TerminateAsync(ids, ct), cancellationToken);
 }

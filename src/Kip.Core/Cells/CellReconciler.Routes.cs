@@ -41,27 +41,12 @@ internal sealed partial class CellReconciler
             return;
         }
 
-        for (var pause = FirstRetry; !_routed; pause = Min(pause * 2, SlowestRetry))
-        {
-            try
-            {
-                await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
-                await BoundedAsync(
-                    async ct =>
-                    {
-                        await router.RouteAsync(instance, ranges, ct).ConfigureAwait(false);
-                        return true;
-                    },
-                    cancellationToken).ConfigureAwait(false);
-                _routed = true;
-                Tell("Normal", "SuccessfulRoute", $"{named}: routed to {instance}");
-            }
-            catch (DriverException e)
-            {
-                Tell("Warning", "FailedRoute", $"{named}: {e.Message}; tried again until it works");
-                await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
-            }
-        }
+        await PersistAsync(
+            ct => ChangeAsync(call => router.RouteAsync(instance, ranges, call), ct),
+            (e, _) => Tell("Warning", "FailedRoute", $"{named}: {e.Message}; tried again until it works"),
+            cancellationToken).ConfigureAwait(false);
+        _routed = true;
+        Tell("Normal", "SuccessfulRoute", $"{named}: routed to {instance}");
 
         void Tell(string type, string reason, string message) => _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, type, reason, message, null));
     }
@@ -79,20 +64,10 @@ internal sealed partial class CellReconciler
         var problem = "there was no answer";
         try
         {
-            for (var pause = FirstRetry; ; pause = Min(pause * 2, SlowestRetry))
-            {
-                try
-                {
-                    await _context.Options.BeforeEffect(bounded.Token).ConfigureAwait(false);
-                    await router.UnrouteAsync(instance, ranges, bounded.Token).ConfigureAwait(false);
-                    return;
-                }
-                catch (DriverException e)
-                {
-                    problem = e.Message;
-                    await Task.Delay(Jitter(pause), _context.Time, bounded.Token).ConfigureAwait(false);
-                }
-            }
+            await PersistAsync(
+                ct => ChangeAsync(call => router.UnrouteAsync(instance, ranges, call), ct),
+                (e, _) => problem = e.Message,
+                bounded.Token).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {

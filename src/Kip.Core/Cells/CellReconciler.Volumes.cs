@@ -71,28 +71,26 @@ internal sealed partial class CellReconciler
     private async Task AttachAsync(PodPersistentVolume volume, CancellationToken cancellationToken)
     {
         var name = volume.Volume.Metadata.Name!;
-        var pause = FirstRetry;
-        while (!_devices.ContainsKey(name))
+        if (_devices.ContainsKey(name))
         {
-            try
+            return;
+        }
+
+        await PersistAsync(
+            async ct =>
             {
                 var (attacher, wanted) = Identify(volume);
                 if (Record.Volumes?.Contains(wanted) != true)
                 {
-                    await UpdateAsync(r => r with { Volumes = [.. r.Volumes ?? [], wanted] }, cancellationToken).ConfigureAwait(false);
+                    await UpdateAsync(r => r with { Volumes = [.. r.Volumes ?? [], wanted] }, ct).ConfigureAwait(false);
                 }
 
-                await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
-                _devices[name] = await BoundedAsync(ct => attacher.AttachAsync(Record.InstanceId!, wanted, volume.ReadOnly, ct), cancellationToken).ConfigureAwait(false);
-                Tell("Normal", "SuccessfulAttachVolume", $"AttachVolume.Attach succeeded for volume \"{name}\"");
-            }
-            catch (DriverException e)
-            {
-                Tell("Warning", "FailedAttachVolume", $"AttachVolume.Attach failed for volume \"{name}\" : {e.Message}; tried again until it works");
-                await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
-                pause = Min(pause * 2, SlowestRetry);
-            }
-        }
+                await _context.Options.BeforeEffect(ct).ConfigureAwait(false);
+                _devices[name] = await BoundedAsync(call => attacher.AttachAsync(Record.InstanceId!, wanted, volume.ReadOnly, call), ct).ConfigureAwait(false);
+            },
+            (e, _) => Tell("Warning", "FailedAttachVolume", $"AttachVolume.Attach failed for volume \"{name}\" : {e.Message}; tried again until it works"),
+            cancellationToken).ConfigureAwait(false);
+        Tell("Normal", "SuccessfulAttachVolume", $"AttachVolume.Attach succeeded for volume \"{name}\"");
 
         void Tell(string type, string reason, string message) => _cell.Publish(CellUpdateKind.PodEvent, new AgentEvent(0, Now, type, reason, message, null));
     }
@@ -130,30 +128,15 @@ internal sealed partial class CellReconciler
     /// <summary>Returns when none of the cell's volumes is attached to its instance.</summary>
     private async Task DetachAsync(CancellationToken cancellationToken)
     {
-        var pause = FirstRetry;
         foreach (var volume in Record.Volumes ?? [])
         {
             // Where the driver has lost the ability there is nobody to ask.
-            while (_context.Driver.Volumes is { } attacher && Record.InstanceId is { } instance)
+            if (_context.Driver.Volumes is { } attacher && Record.InstanceId is { } instance)
             {
-                try
-                {
-                    await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
-                    await BoundedAsync(
-                        async ct =>
-                        {
-                            await attacher.DetachAsync(instance, volume, ct).ConfigureAwait(false);
-                            return true;
-                        },
-                        cancellationToken).ConfigureAwait(false);
-                    break;
-                }
-                catch (DriverException e)
-                {
-                    LogDetachRetry(Record.Id, volume.Id, e.Message, pause);
-                    await Task.Delay(Jitter(pause), _context.Time, cancellationToken).ConfigureAwait(false);
-                    pause = Min(pause * 2, SlowestRetry);
-                }
+                await PersistAsync(
+                    ct => ChangeAsync(call => attacher.DetachAsync(instance, volume, call), ct),
+                    (e, pause) => LogDetachRetry(Record.Id, volume.Id, e.Message, pause),
+                    cancellationToken).ConfigureAwait(false);
             }
         }
     }

@@ -257,24 +257,6 @@ internal sealed partial class CellReconciler : IDisposable
         return status;
     }
 
-    private async Task<T> BoundedAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
-    {
-        using var timeout = new CancellationTokenSource(_context.Options.CloudCallTimeout, _context.Time);
-        using var bounded = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
-        try
-        {
-            return await call(bounded.Token).ConfigureAwait(false);
-        }
-        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new DriverException(DriverErrorKind.Transient, $"the cloud did not answer within {_context.Options.CloudCallTimeout.TotalSeconds:0} s", e);
-        }
-        catch (Exception e) when (e is not DriverException and not OperationCanceledException)
-        {
-            throw new DriverException(DriverErrorKind.Transient, $"the driver failed: {e.Message}", e);
-        }
-    }
-
     private async Task UpdateAsync(Func<CellRecord, CellRecord> change, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -298,8 +280,6 @@ internal sealed partial class CellReconciler : IDisposable
         await _context.Options.BeforeEffect(cancellationToken).ConfigureAwait(false);
         _cell.SetRecord(await _context.Store.UpdateAsync(changed, cancellationToken).ConfigureAwait(false));
     }
-
-    private TimeSpan Jitter(TimeSpan pause) => pause * (0.75 + (_context.Random.NextDouble() / 2));
 
     private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
 
