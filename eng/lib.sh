@@ -1,6 +1,17 @@
-# What ./kip and ./test share. Sourced, not run; ROOT is set by the caller.
+# What the scripts share. Sourced, not run; ROOT is set by the caller.
 
 say() { printf 'kip: %s\n' "$*" >&2; }
+
+# start_time PID : when a process began, in ticks; with its number it is that very process and no later one.
+start_time() { local stat; stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; set -- ${stat##*) }; printf '%s\n' "${20}"; }
+
+# is_process "PID START" : whether that very process still runs; a recycled number does not count, nor a zombie.
+is_process() {
+    local pid=${1% *} start=${1#* } stat
+    stat=$(cat "/proc/$pid/stat" 2>/dev/null) || return 1
+    stat=${stat##*) }
+    [ "${stat:0:1}" != Z ] && [ "$(set -- $stat; printf '%s' "${20}")" = "$start" ]
+}
 
 # need_packages PACKAGE... : installs the Debian packages that are missing.
 need_packages() {
