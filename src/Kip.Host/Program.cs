@@ -19,7 +19,8 @@ var root = new RootCommand("Kip gives every pod a machine of its own: a right-si
 try
 {
     // Signals are the commands' own business: the first Ctrl-C must not end the process under a running pod.
-    return await root.Parse(GoFlag.NameCommand(args)).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+    var parsed = root.Parse(GoFlag.NameCommand(args));
+    return await UsageErrors.ReportAsync(parsed) ?? await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
 }
 catch (HostException e)
 {

@@ -83,17 +83,14 @@ public sealed class BadInputTests : KipStory
         Assert.Contains("spec.containers[0].lifecycle.stopSignal", run.Errors, StringComparison.Ordinal);
     }
 
-    [KipFact]
-    public async Task Run_UnknownCommandOrOption_PrintsUsage()
-    {
-        var unknown = await Kip.DoAsync("fly");
-        var option = await Kip.DoAsync("run", BuiltKip.Sample("hello.yaml"), "--fast");
-
-        Assert.NotEqual(0, unknown.ExitCode);
-        Assert.Contains("fly", unknown.Errors, StringComparison.Ordinal);
-        Assert.NotEqual(0, option.ExitCode);
-        Assert.Contains("--fast", option.Errors, StringComparison.Ordinal);
-    }
+    [KipTheory]
+    [InlineData("fly", "kip: Unrecognized command or argument 'fly'.\nSee kip --help.\n")]
+    [InlineData("run pod.yaml --fast", "kip: Unrecognized command or argument '--fast'.\nSee kip run --help.\n")]
+    [InlineData("run --fast", "kip: Unrecognized command or argument '--fast'.\nSee kip run --help.\n")]
+    [InlineData("run", "kip: Required argument 'manifest' missing for command: 'run'.\nSee kip run --help.\n")]
+    [InlineData("get cells --fast", "kip: Unrecognized command or argument '--fast'.\nSee kip get cells --help.\n")]
+    public async Task CommandLine_ThatIsWrong_SaysWhatIsWrongAndWhereToReadOn(string arguments, string errors) =>
+        Assert.Equal((2, errors), await Tool.TryAsync(BuiltKip.Program, arguments.Split(' ')));
 
     [KipFact]
     public async Task Run_ProviderConfigWithATypo_IsWarnedAbout()

@@ -19,7 +19,7 @@ internal static class ExplainCommand
     public static Command Create()
     {
         var catalog = new CatalogOptions();
-        var manifest = new Argument<string>("manifest") { Description = "A v1 Pod in YAML or JSON; - for standard input" };
+        var manifest = PodFile.CreateArgument();
         var output = new Option<string>("--output", "-o") { Description = "text or json", DefaultValueFactory = static _ => "text" };
         output.AcceptOnlyFromAmong("text", "json");
         var top = new Option<int>("--top") { Description = "How many ways to have the cell to print as text", DefaultValueFactory = static _ => DefaultTop };

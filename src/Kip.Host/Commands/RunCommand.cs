@@ -20,7 +20,7 @@ internal static class RunCommand
     public static Command Create()
     {
         var shared = new SharedOptions();
-        var manifest = new Argument<string>("manifest") { Description = "A v1 Pod in YAML or JSON; - for standard input" };
+        var manifest = PodFile.CreateArgument();
         var cloud = CloudOption.Create("local for a cell on this machine, aws for one on EC2 as cloud.aws of provider.yaml says");
         var command = new Command("run", "Run a pod on a cell of its own, show its log, exit with its exit code") { manifest, cloud };
         shared.AddTo(command);

@@ -1,3 +1,4 @@
+using System.CommandLine;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 
@@ -6,6 +7,20 @@ namespace Kip.Host.Configuration;
 /// <summary>A pod in a file, as commands take it.</summary>
 internal static class PodFile
 {
+    /// <summary>The argument of the commands that take one. What looks like an option, and is none of the command's, is not a file's name.</summary>
+    public static Argument<string> CreateArgument()
+    {
+        var argument = new Argument<string>("manifest") { Description = "A v1 Pod in YAML or JSON; - for standard input" };
+        argument.Validators.Add(static result =>
+        {
+            if (result.Tokens is [{ Value: ['-', _, ..] option }])
+            {
+                result.AddError($"Unrecognized command or argument '{option}'.");
+            }
+        });
+        return argument;
+    }
+
     /// <summary>Reads a pod, sets the defaults that an API server would set, and checks it as one would.</summary>
     /// <param name="path">The file; <c>-</c> for standard input.</param>
     /// <param name="say">Takes warnings.</param>
