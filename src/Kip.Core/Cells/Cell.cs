@@ -336,7 +336,7 @@ public sealed class Cell
         }
     }
 
-    private async Task<ICellAgent?> AgentOrNullAsync(CancellationToken cancellationToken)
+    internal async Task<ICellAgent?> AgentOrNullAsync(CancellationToken cancellationToken)
     {
         Task<ICellAgent> agent;
         lock (_lock)

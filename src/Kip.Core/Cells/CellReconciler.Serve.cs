@@ -89,6 +89,7 @@ internal sealed partial class CellReconciler
     /// <returns>Whether the pod has the cell now.</returns>
     public async Task<bool> TryTakeAsync(PodReference pod, PodAssignment assignment, CancellationToken cancellationToken)
     {
+        await AwaitFirstContactAsync(cancellationToken).ConfigureAwait(false);
         ICellAgent? agent;
         await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
@@ -117,6 +118,25 @@ internal sealed partial class CellReconciler
         // The cell is the pod's now, also if its agent cannot be told yet, or refuses.
         await TellAsync(agent, static _ => false, cancellationToken).ConfigureAwait(false);
         return true;
+    }
+
+    // A ready cell that this process has just taken up answers in a moment, long before another one would have booted.
+    private async Task AwaitFirstContactAsync(CancellationToken cancellationToken)
+    {
+        var left = FirstContact - _context.Time.GetElapsedTime(_takenUp);
+        if (Record.State != CellState.Ready || _connection is not null || left <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        try
+        {
+            await _cell.AgentOrNullAsync(cancellationToken).WaitAsync(left, _context.Time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            // It does not answer: no cell for this pod.
+        }
     }
 
     /// <summary>Gives the pod's newest version to the agent: now when it is connected, and on each new connection.</summary>

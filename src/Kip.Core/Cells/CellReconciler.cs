@@ -17,6 +17,7 @@ internal sealed partial class CellReconciler : IDisposable
     private static readonly TimeSpan SlowestDial = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan AttemptTimeout = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(35); // three heartbeats and a half
+    private static readonly TimeSpan FirstContact = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan StopSlack = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan DefaultGrace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
@@ -30,6 +31,7 @@ internal sealed partial class CellReconciler : IDisposable
     private readonly SemaphoreSlim _turn = new(1);
     private readonly CancellationTokenSource _abandoned = new();
     private readonly CancellationTokenSource _overdue;
+    private readonly long _takenUp;
     private volatile CancellationTokenSource? _connection; // cancelled for a new one
     private string? _agentInstance;
     private volatile bool _wasTaken; // by a pod that it was not made for
@@ -51,7 +53,7 @@ internal sealed partial class CellReconciler : IDisposable
         _logger = context.Logger;
         _nextCandidate = nextCandidate;
         _overdue = new CancellationTokenSource(Timeout.InfiniteTimeSpan, context.Time);
-        _lastContact = context.Time.GetTimestamp();
+        _lastContact = _takenUp = context.Time.GetTimestamp();
         cell.Stopper = StopPodAsync;
     }
 

@@ -1,3 +1,4 @@
+using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
 using Kip.Kubernetes.Objects;
@@ -183,6 +184,47 @@ public class StandbyPoolTests
     }
 
     [Fact]
+    public async Task Restart_WithAPodAtOnce_GivesItACellThatWaits()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            CellManagerOptions Options(CellManagerOptions o) => o with { StandbyCells = [new("sim.nano", 2)] };
+            var first = await bench.StartAsync(options: Options);
+            await ReadyAsync(bench, first, 2);
+            var known = first.Standby.Select(static r => r.Id).ToList();
+            await first.DisposeAsync();
+
+            var second = await bench.StartAsync(options: Options, agents: known => new SlowAgents(known, bench.Clock));
+            var cell = await second.RunPodAsync(Bench.NewPod(), default);
+
+            Assert.Contains(cell.Record.Id, known);
+            await RunningAsync(cell);
+        });
+    }
+
+    [Fact]
+    public async Task Restart_WithCellsThatDoNotAnswer_LetsAPodWaitForThemForTwoSeconds()
+    {
+        await using var bench = await CreateAsync();
+        await bench.RunAsync(async () =>
+        {
+            CellManagerOptions Options(CellManagerOptions o) => o with { StandbyCells = [new("sim.nano", 2)] };
+            var first = await bench.StartAsync(options: Options);
+            await ReadyAsync(bench, first, 2);
+            var known = first.Standby.Select(static r => r.Id).ToList();
+            await first.DisposeAsync();
+
+            var second = await bench.StartAsync(options: Options, agents: static known => new SilentAgents(known));
+            var before = bench.Clock.Elapsed;
+            var cell = await second.RunPodAsync(Bench.NewPod(), default);
+
+            Assert.DoesNotContain(cell.Record.Id, known);
+            Assert.Equal(2, (bench.Clock.Elapsed - before).TotalSeconds, tolerance: 0.1);
+        });
+    }
+
+    [Fact]
     public async Task Restart_WithoutStandbyCells_EndsThoseThatWait()
     {
         await using var bench = await CreateAsync();
@@ -331,5 +373,26 @@ public class StandbyPoolTests
         }
 
         Assert.Fail($"{cell.Record.Id} ended before its pod ran");
+    }
+
+    /// <summary>Agents that take a moment to connect to.</summary>
+    private sealed class SlowAgents(ICellAgentConnector agents, TimeProvider time) : ICellAgentConnector
+    {
+        public string GetEnrolmentToken(CellRecord cell) => agents.GetEnrolmentToken(cell);
+
+        public async Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken)
+        {
+            await Task.Delay(ASecond, time, cancellationToken);
+            return await agents.ConnectAsync(cell, onStep, cancellationToken);
+        }
+    }
+
+    /// <summary>Agents that refuse every connection.</summary>
+    private sealed class SilentAgents(ICellAgentConnector agents) : ICellAgentConnector
+    {
+        public string GetEnrolmentToken(CellRecord cell) => agents.GetEnrolmentToken(cell);
+
+        public Task<ICellAgent> ConnectAsync(CellRecord cell, Action<AgentConnectStep>? onStep, CancellationToken cancellationToken) =>
+            throw new AgentException(AgentErrorKind.Unavailable, "nobody listens");
     }
 }
