@@ -10,7 +10,7 @@ public sealed class ConformanceTests(MotoServer server) : IDisposable
     private readonly IdempotentMoto _moto = new(server);
     private readonly CancellationTokenSource _limit = new(TimeSpan.FromMinutes(3));
 
-    public static TheoryData<string> Names => [.. DriverConformance.Checks.Concat(DriverConformance.VolumeChecks).Select(check => check.Name)];
+    public static TheoryData<string> Names => [.. DriverConformance.Checks.Concat(DriverConformance.VolumeChecks).Concat(DriverConformance.RouteChecks).Select(check => check.Name)];
 
     public void Dispose()
     {
@@ -25,6 +25,7 @@ public sealed class ConformanceTests(MotoServer server) : IDisposable
         {
             CreateDriver = _moto.MakeDriver,
             CreateVolume = CreateVolumeAsync,
+            FindRoute = FindRouteAsync,
             InstanceType = "t3.nano",
             Zone = "us-east-1a",
             ManyInstances = 4,
@@ -38,6 +39,13 @@ public sealed class ConformanceTests(MotoServer server) : IDisposable
             CancellationTimeout = TimeSpan.FromSeconds(20),
         },
         _limit.Token);
+
+    private async Task<string?> FindRouteAsync(string range, CancellationToken cancellationToken)
+    {
+        var tables = await server.QueryAsync("ec2", "2016-11-15", "DescribeRouteTables", cancellationToken);
+        return tables.Descendants().Where(e => e.Name.LocalName == "destinationCidrBlock" && e.Value == range)
+            .Select(static e => e.Parent!.Elements().SingleOrDefault(static other => other.Name.LocalName == "instanceId")?.Value).FirstOrDefault();
+    }
 
     private async Task<PersistentVolume> CreateVolumeAsync(CancellationToken cancellationToken)
     {

@@ -15,6 +15,7 @@ internal sealed class ConformanceFixture : IDisposable
             Zone = "sim-1a",
             CallTimeout = TimeSpan.FromMinutes(2),
             RandomSteps = 150,
+            FindRoute = (range, _) => Task.FromResult(Cloud.Routes.GetValueOrDefault(range)),
             CreateVolume = _ => Task.FromResult(Cloud.AddVolume("sim-1a")),
             FailNext = (action, fault) => Cloud.FailNext(action, fault),
             Seed = 1,

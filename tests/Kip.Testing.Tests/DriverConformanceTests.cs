@@ -7,7 +7,7 @@ public sealed class DriverConformanceTests(ITestOutputHelper output)
 {
     public static TheoryData<string> CheckNames => [.. All.Select(check => check.Name)];
 
-    private static IEnumerable<DriverCheck> All => DriverConformance.Checks.Concat(DriverConformance.VolumeChecks);
+    private static IEnumerable<DriverCheck> All => [.. DriverConformance.Checks, .. DriverConformance.VolumeChecks, .. DriverConformance.RouteChecks];
 
     public static TheoryData<string, string> MutantNames
     {

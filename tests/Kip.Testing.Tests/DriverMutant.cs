@@ -5,7 +5,7 @@ using Kip.Sizing;
 namespace Kip.Testing.Tests;
 
 /// <summary>A correct driver in which single operations are replaced by wrong ones.</summary>
-internal sealed class DriverMutant(ICellDriver driver) : ICellDriver, IVolumeAttacher
+internal sealed class DriverMutant(ICellDriver driver) : ICellDriver, IVolumeAttacher, ICellRouter
 {
     public ICellDriver Correct => driver;
 
@@ -26,6 +26,12 @@ internal sealed class DriverMutant(ICellDriver driver) : ICellDriver, IVolumeAtt
     public Func<string, AttachableVolume, CancellationToken, Task<AttachedDevice>>? Attach { get; init; }
 
     public Func<string, AttachableVolume, CancellationToken, Task>? Detach { get; init; }
+
+    public Func<string, IReadOnlyList<string>, CancellationToken, Task>? Route { get; init; }
+
+    public Func<string, IReadOnlyList<string>, CancellationToken, Task>? Unroute { get; init; }
+
+    public ICellRouter Router => (ICellRouter)driver;
 
     public IVolumeAttacher Volumes => (IVolumeAttacher)driver;
 
@@ -52,4 +58,10 @@ internal sealed class DriverMutant(ICellDriver driver) : ICellDriver, IVolumeAtt
 
     public Task DetachAsync(string instanceId, AttachableVolume volume, CancellationToken cancellationToken) =>
         (Detach ?? Volumes.DetachAsync)(instanceId, volume, cancellationToken);
+
+    public Task RouteAsync(string instanceId, IReadOnlyList<string> ranges, CancellationToken cancellationToken) =>
+        (Route ?? Router.RouteAsync)(instanceId, ranges, cancellationToken);
+
+    public Task UnrouteAsync(string instanceId, IReadOnlyList<string> ranges, CancellationToken cancellationToken) =>
+        (Unroute ?? Router.UnrouteAsync)(instanceId, ranges, cancellationToken);
 }

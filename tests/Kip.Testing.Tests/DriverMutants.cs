@@ -12,6 +12,7 @@ internal static class DriverMutants
     public static IReadOnlyList<(string Check, string Mutant, Func<ConformanceFixture, ICellDriver, ICellDriver> Wrap)> All { get; } =
     [
         .. VolumeMutants.All,
+        .. RouteMutants.All,
 
         ("Description_Always_IsConstantAndComplete", "name in capitals", (_, d) => new DriverMutant(d) { Describe = () => d.Description with { Name = "AWS" } }),
         ("Description_Always_IsConstantAndComplete", "no region", (_, d) => new DriverMutant(d) { Describe = () => d.Description with { Region = "" } }),

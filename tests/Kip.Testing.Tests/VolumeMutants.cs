@@ -9,7 +9,7 @@ internal static class VolumeMutants
     [
         ("Identify_OfAnotherDriversVolume_IsNull", "takes anybody's", (_, d) => new DriverMutant(d) { IdentifyVolume = v => new AttachableVolume(v.Spec.Csi!.VolumeHandle) }),
         ("Identify_OfAnotherDriversVolume_IsNull", "knows none", (_, d) => new DriverMutant(d) { IdentifyVolume = _ => null }),
-        ("Identify_OfAnotherDriversVolume_IsNull", "cannot attach", (_, d) => new Bare(d)),
+        ("Identify_OfAnotherDriversVolume_IsNull", "cannot attach", (_, d) => new BareDriver(d)),
         ("Attach_Repeated_AnswersTheSame", "attached is an error", (f, d) => new DriverMutant(d)
         {
             Attach = (i, v, t) => f.Shared.TryAdd(v.Id, i) ? Of(d).AttachAsync(i, v, false, t) : throw new DriverException(DriverErrorKind.InvalidConfiguration, "VolumeInUse"),
@@ -80,20 +80,4 @@ internal static class VolumeMutants
             return await Of(driver).AttachAsync(i, v, false, t);
         },
     };
-
-    /// <summary>A driver without volumes.</summary>
-    private sealed class Bare(ICellDriver driver) : ICellDriver
-    {
-        public DriverDescription Description => driver.Description;
-
-        public Task<Sizing.InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => driver.GetCatalogAsync(cancellationToken);
-
-        public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => driver.ResolveImageAsync(reference, cancellationToken);
-
-        public Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken) => driver.LaunchAsync(request, cancellationToken);
-
-        public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => driver.ListAsync(cancellationToken);
-
-        public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken) => driver.TerminateAsync(instanceIds, cancellationToken);
-    }
 }

@@ -24,6 +24,14 @@ public static class DriverConformance
     /// </summary>
     public static IReadOnlyList<DriverCheck> VolumeChecks { get; } = [.. Testing.VolumeChecks.All];
 
+    /// <summary>
+    /// The definition of a correct <see cref="Kip.Drivers.ICellRouter"/>, for drivers that are one. They need
+    /// <see cref="DriverConformanceOptions.FindRoute"/>.
+    /// </summary>
+    public static IReadOnlyList<DriverCheck> RouteChecks { get; } = [.. Testing.RouteChecks.All];
+
+    private static IEnumerable<DriverCheck> All => [.. Checks, .. VolumeChecks, .. RouteChecks];
+
     /// <summary>Runs one check by its name.</summary>
     /// <param name="name">Name of the check.</param>
     /// <param name="options">The driver.</param>
@@ -31,12 +39,12 @@ public static class DriverConformance
     /// <exception cref="DriverConformanceException">The driver breaks the rule.</exception>
     public static Task RunAsync(string name, DriverConformanceOptions options, CancellationToken cancellationToken)
     {
-        var check = Checks.Concat(VolumeChecks).FirstOrDefault(check => check.Name == name)
+        var check = All.FirstOrDefault(check => check.Name == name)
             ?? throw new ArgumentException($"There is no check {name}.", nameof(name));
         return check.RunAsync(options, cancellationToken);
     }
 
-    /// <summary>Runs all checks, one after the other, except those to skip; of volumes only where there are some. Failures are in the results, not thrown.</summary>
+    /// <summary>Runs all checks, one after the other, except those to skip; of volumes and routes only where there are some. Failures are in the results, not thrown.</summary>
     /// <param name="options">The driver.</param>
     /// <param name="report">Told of each result as it comes; may be null.</param>
     /// <param name="cancellationToken">Ends the run.</param>
@@ -45,13 +53,13 @@ public static class DriverConformance
         DriverConformanceOptions options, Action<DriverCheckResult>? report, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Skip.Keys.FirstOrDefault(name => !Checks.Concat(VolumeChecks).Any(check => check.Name == name)) is { } unknown)
+        if (options.Skip.Keys.FirstOrDefault(name => !All.Any(check => check.Name == name)) is { } unknown)
         {
             throw new ArgumentException($"There is no check {unknown} to skip.", nameof(options));
         }
 
         List<DriverCheckResult> results = [];
-        foreach (var check in Checks.Concat(VolumeChecks))
+        foreach (var check in All)
         {
             var result = await RunOneAsync(check, options, cancellationToken);
             results.Add(result);
@@ -100,6 +108,11 @@ public static class DriverConformance
         if (options.CreateVolume is null && VolumeChecks.Contains(check))
         {
             return new DriverCheckResult(check, TimeSpan.Zero, null, $"there are no volumes to attach ({nameof(options.CreateVolume)})");
+        }
+
+        if (options.FindRoute is null && RouteChecks.Contains(check))
+        {
+            return new DriverCheckResult(check, TimeSpan.Zero, null, $"nobody knows what is routed ({nameof(options.FindRoute)})");
         }
 
         var start = options.TimeProvider.GetTimestamp();

@@ -33,6 +33,12 @@ public sealed record DriverConformanceOptions
     /// </summary>
     public Func<CancellationToken, Task<PersistentVolume>>? CreateVolume { get; init; }
 
+    /// <summary>
+    /// The instance that the cloud's network sends a range of addresses to, such as <c>198.18.7.0/24</c>; null when there is none, or none any more. The
+    /// ranges of the suite are from 198.18.0.0/15. Needed for <see cref="DriverConformance.RouteChecks"/>; null where the driver routes nothing.
+    /// </summary>
+    public Func<string, CancellationToken, Task<string?>>? FindRoute { get; init; }
+
     /// <summary>Names of checks that this driver cannot pass, each with the reason, which is reported.</summary>
     public IReadOnlyDictionary<string, string> Skip { get; init; } = new Dictionary<string, string>();
 

@@ -32,5 +32,11 @@ internal static class Rules
     public const string Detach = "Takes a volume off an instance and returns once it can be attached elsewhere (IVolumeAttacher.DetachAsync)";
     public const string DetachMissing = "Not attached to that instance, nothing is done; that the instance or the volume is gone is no error (IVolumeAttacher.DetachAsync)";
     public const string EndedHoldsNothing = "An instance that has ended holds no volume (IVolumeAttacher)";
+    public const string Route = "Routes the ranges to a running instance of this controller (ICellRouter.RouteAsync)";
+    public const string RouteAgain = "Both operations are safe to call again, also from another process (ICellRouter)";
+    public const string RouteTakeOver = "A route to another cell of this controller, or to an instance that has ended, is taken over (ICellRouter.RouteAsync)";
+    public const string RouteMissing = "NotFound when there is no such instance (any more) (ICellRouter.RouteAsync)";
+    public const string Unroute = "Takes away the routes of these ranges that lead to the instance, which may have ended (ICellRouter.UnrouteAsync)";
+    public const string UnrouteOwn = "Those that another cell has taken over stay (ICellRouter.UnrouteAsync)";
     public const string Cancellation = "The core bounds every call by a time-out through the cancellation token (ICellDriver)";
 }

@@ -25,6 +25,12 @@ public enum CloudAction
 
     /// <summary><see cref="IVolumeAttacher.DetachAsync"/>.</summary>
     Detach,
+
+    /// <summary><see cref="ICellRouter.RouteAsync"/>.</summary>
+    Route,
+
+    /// <summary><see cref="ICellRouter.UnrouteAsync"/>.</summary>
+    Unroute,
 }
 
 /// <summary>One call in <see cref="SimulatedCloud.Calls"/>.</summary>
@@ -32,7 +38,7 @@ public enum CloudAction
 /// <param name="ControllerId">By whose driver.</param>
 /// <param name="Time">When the call was made.</param>
 /// <param name="Request">The launch, or null with other actions.</param>
-/// <param name="InstanceIds">The instances to terminate, or the one that a volume is for; after the end of a launch the instance it returned; otherwise empty.</param>
+/// <param name="InstanceIds">The instances to terminate, or the one that a volume or routes are for; after the end of a launch the instance it returned; otherwise empty.</param>
 public sealed record CloudCall(
     CloudAction Action, string ControllerId, DateTimeOffset Time, LaunchRequest? Request, IReadOnlyList<string> InstanceIds)
 {

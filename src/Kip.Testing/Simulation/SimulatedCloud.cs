@@ -52,6 +52,7 @@ public sealed class SimulatedCloud : IDisposable
         Clock = clock;
         Options = options ?? new SimulatedCloudOptions();
         Disks = new SimulatedDisks(this);
+        RouteTable = new SimulatedRoutes(this);
         foreach (var (action, limit) in Options.RateLimits)
         {
             _buckets[action] = new TokenBucket(limit, clock);
@@ -124,9 +125,14 @@ public sealed class SimulatedCloud : IDisposable
     /// <summary>All volumes, with the live instances that they are attached to.</summary>
     public IReadOnlyList<SimulatedVolume> Volumes => Disks.All;
 
+    /// <summary>The instance that each routed range of addresses leads to; it may have ended.</summary>
+    public IReadOnlyDictionary<string, string> Routes => RouteTable.All;
+
     internal TimeProvider Clock { get; }
 
     internal SimulatedDisks Disks { get; }
+
+    internal SimulatedRoutes RouteTable { get; }
 
     /// <summary>What drivers say of its limits.</summary>
     internal CallLimits? Limits { get; }

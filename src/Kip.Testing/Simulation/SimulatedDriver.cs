@@ -5,7 +5,7 @@ using Kip.Sizing;
 namespace Kip.Testing;
 
 /// <summary>One process's way to a <see cref="SimulatedCloud"/>. Holds no state of its own.</summary>
-internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver, IVolumeAttacher, IInterruptionSource
+internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId) : ICellDriver, IVolumeAttacher, ICellRouter, IInterruptionSource
 {
     public DriverDescription Description { get; } = new("simulated", cloud.Options.Region, controllerId)
     {
@@ -65,6 +65,24 @@ internal sealed class SimulatedDriver(SimulatedCloud cloud, string controllerId)
         () =>
         {
             cloud.Disks.Detach(controllerId, instanceId, volume.Id);
+            return true;
+        },
+        cancellationToken);
+
+    public Task RouteAsync(string instanceId, IReadOnlyList<string> ranges, CancellationToken cancellationToken) => CallAsync(
+        MakeCall(CloudAction.Route) with { InstanceIds = [instanceId] },
+        () =>
+        {
+            cloud.RouteTable.Add(controllerId, instanceId, ranges);
+            return true;
+        },
+        cancellationToken);
+
+    public Task UnrouteAsync(string instanceId, IReadOnlyList<string> ranges, CancellationToken cancellationToken) => CallAsync(
+        MakeCall(CloudAction.Unroute) with { InstanceIds = [instanceId] },
+        () =>
+        {
+            cloud.RouteTable.Remove(instanceId, ranges);
             return true;
         },
         cancellationToken);

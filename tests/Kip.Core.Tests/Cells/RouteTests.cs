@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Kip.Agents;
 using Kip.Cells;
 using Kip.Drivers;
@@ -17,15 +16,16 @@ public class RouteTests
         await using var bench = await Bench.CreateAsync(Runs(60));
         await bench.RunAsync(async () =>
         {
-            var router = new FakeRouter();
-            var manager = await bench.StartAsync(driver: router.Around);
+            var manager = await bench.StartAsync();
             var cell = await manager.RunPodAsync(Routed(), default);
             await EventAsync(cell, "SuccessfulRoute");
-            var instance = cell.Record.InstanceId;
+            var instance = cell.Record.InstanceId!;
+            Assert.Equal([("10.10.0.0/16", instance), ("10.9.0.0/16", instance)], bench.Cloud.Routes.Select(static r => (r.Key, r.Value)).Order());
             Assert.Equal(PodPhase.Succeeded, (await cell.PodEnded).Phase);
             await cell.Gone;
 
-            Assert.Equal([$"route 10.9.0.0/16 10.10.0.0/16 to {instance}", $"unroute 10.9.0.0/16 10.10.0.0/16 from {instance}", $"terminate {instance}"], router.Calls);
+            Assert.Equal([CloudAction.Route, CloudAction.Unroute, CloudAction.Terminate], Calls(bench));
+            Assert.Empty(bench.Cloud.Routes);
             await bench.AssertNothingLeftAsync();
         });
     }
@@ -36,14 +36,15 @@ public class RouteTests
         await using var bench = await Bench.CreateAsync(Runs(60));
         await bench.RunAsync(async () =>
         {
-            var router = new FakeRouter { Failures = 2 };
-            var manager = await bench.StartAsync(driver: router.Around);
+            bench.Cloud.FailNext(CloudAction.Route, new CloudFault(DriverErrorKind.InvalidConfiguration));
+            bench.Cloud.FailNext(CloudAction.Route, new CloudFault(DriverErrorKind.InvalidConfiguration));
+            var manager = await bench.StartAsync();
             var cell = await manager.RunPodAsync(Routed(), default);
 
-            Assert.Equal("10.9.0.0/16, 10.10.0.0/16: the table is somebody else's; tried again until it works", (await EventAsync(cell, "FailedRoute")).Message);
+            Assert.Equal("10.9.0.0/16, 10.10.0.0/16: Simulated failure of Route: InvalidConfiguration.; tried again until it works", (await EventAsync(cell, "FailedRoute")).Message);
             await EventAsync(cell, "SuccessfulRoute");
             await cell.Gone;
-            Assert.Equal(3, router.Calls.Count(static call => call.StartsWith("route", StringComparison.Ordinal)));
+            Assert.Equal(3, bench.Cloud.CountCalls(CloudAction.Route));
         });
     }
 
@@ -53,16 +54,15 @@ public class RouteTests
         await using var bench = await Bench.CreateAsync(Runs(600));
         await bench.RunAsync(async () =>
         {
-            var router = new FakeRouter();
-            var first = await bench.StartAsync(driver: router.Around);
+            var first = await bench.StartAsync();
             await EventAsync(await first.RunPodAsync(Routed(), default), "SuccessfulRoute");
             await first.DisposeAsync();
 
-            var second = await bench.StartAsync(driver: router.Around);
+            var second = await bench.StartAsync();
             var cell = await second.RunPodAsync(Routed(), default);
             await cell.Gone;
 
-            Assert.Equal(["route", "route", "unroute", "terminate"], router.Calls.Select(static call => call.Split(' ')[0]));
+            Assert.Equal([CloudAction.Route, CloudAction.Route, CloudAction.Unroute, CloudAction.Terminate], Calls(bench));
             await bench.AssertNothingLeftAsync();
         });
     }
@@ -70,11 +70,11 @@ public class RouteTests
     [Fact]
     public async Task Unroute_ThatNeverSucceeds_KeepsNoCellThatCostsMoney()
     {
-        await using var bench = await Bench.CreateAsync(Runs(10));
+        await using var bench = await Bench.CreateAsync(
+            Runs(10) with { Faults = static call => call.Action == CloudAction.Unroute ? new CloudFault(DriverErrorKind.Transient) : null });
         await bench.RunAsync(async () =>
         {
-            var router = new FakeRouter { IsStuck = true };
-            var manager = await bench.StartAsync(driver: router.Around);
+            var manager = await bench.StartAsync();
             var cell = await manager.RunPodAsync(Routed(), default);
             await cell.PodEnded;
             var ended = bench.Clock.Elapsed;
@@ -91,7 +91,7 @@ public class RouteTests
         await using var bench = await Bench.CreateAsync(Runs(10));
         await bench.RunAsync(async () =>
         {
-            var manager = await bench.StartAsync();
+            var manager = await bench.StartAsync(driver: static driver => new BareDriver(driver));
             var cell = await manager.RunPodAsync(Routed(), default);
 
             Assert.Equal("10.9.0.0/16, 10.10.0.0/16: the driver 'simulated' cannot route addresses to a cell", (await EventAsync(cell, "FailedRoute")).Message);
@@ -101,6 +101,9 @@ public class RouteTests
     }
 
     private static SimulatedCloudOptions Runs(int seconds) => new() { Script = _ => PodScript.RunsFor(TimeSpan.FromSeconds(seconds)) };
+
+    private static IEnumerable<CloudAction> Calls(Bench bench) =>
+        bench.Cloud.Calls.Select(static call => call.Action).Where(static action => action is CloudAction.Route or CloudAction.Unroute or CloudAction.Terminate);
 
     private static PodAssignment Routed()
     {
@@ -122,51 +125,19 @@ public class RouteTests
         throw new InvalidOperationException($"{reason} did not happen");
     }
 
-    /// <summary>Routes nothing, and remembers what it was asked.</summary>
-    private sealed class FakeRouter
+    /// <summary>A driver that cannot route.</summary>
+    private sealed class BareDriver(ICellDriver driver) : ICellDriver
     {
-        private readonly ConcurrentQueue<string> _calls = new();
-        private int _failures;
+        public DriverDescription Description => driver.Description;
 
-        public IReadOnlyCollection<string> Calls => _calls;
+        public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => driver.GetCatalogAsync(cancellationToken);
 
-        public int Failures { init => _failures = value; }
+        public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => driver.ResolveImageAsync(reference, cancellationToken);
 
-        public bool IsStuck { get; init; }
+        public Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken) => driver.LaunchAsync(request, cancellationToken);
 
-        public ICellDriver Around(ICellDriver driver) => new Driver(driver, this);
+        public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => driver.ListAsync(cancellationToken);
 
-        private sealed class Driver(ICellDriver driver, FakeRouter router) : ICellDriver, ICellRouter
-        {
-            public DriverDescription Description => driver.Description;
-
-            public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => driver.GetCatalogAsync(cancellationToken);
-
-            public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => driver.ResolveImageAsync(reference, cancellationToken);
-
-            public Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken) => driver.LaunchAsync(request, cancellationToken);
-
-            public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => driver.ListAsync(cancellationToken);
-
-            public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken)
-            {
-                router._calls.Enqueue($"terminate {string.Join(' ', instanceIds)}");
-                return driver.TerminateAsync(instanceIds, cancellationToken);
-            }
-
-            public Task RouteAsync(string instanceId, IReadOnlyList<string> ranges, CancellationToken cancellationToken)
-            {
-                router._calls.Enqueue($"route {string.Join(' ', ranges)} to {instanceId}");
-                return Interlocked.Decrement(ref router._failures) >= 0
-                    ? throw new DriverException(DriverErrorKind.InvalidConfiguration, "the table is somebody else's")
-                    : Task.CompletedTask;
-            }
-
-            public Task UnrouteAsync(string instanceId, IReadOnlyList<string> ranges, CancellationToken cancellationToken)
-            {
-                router._calls.Enqueue($"unroute {string.Join(' ', ranges)} from {instanceId}");
-                return router.IsStuck ? throw new DriverException(DriverErrorKind.Transient, "not now") : Task.CompletedTask;
-            }
-        }
+        public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken) => driver.TerminateAsync(instanceIds, cancellationToken);
     }
 }
