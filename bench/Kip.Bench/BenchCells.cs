@@ -111,6 +111,7 @@ internal sealed class BenchCells : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        using var boots = HoldBoots(); // or what is collected is replaced
         await Manager.CollectAsync(static _ => true, default);
         await Manager.DisposeAsync();
         _authority.Dispose();
