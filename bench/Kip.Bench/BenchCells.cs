@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Globalization;
 using Kip.Agents;
 using Kip.Cells;
+using Kip.Drivers;
 using Kip.Drivers.Local;
+using Kip.Sizing;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Bench;
@@ -15,8 +17,10 @@ internal sealed class BenchCells : IAsyncDisposable
 
     private readonly string _state;
     private readonly CertificateAuthority _authority;
+    private readonly DriverWithGate _gate;
 
-    private BenchCells(string state, CertificateAuthority authority, LocalDriver driver, CellManager manager) => (_state, _authority, Driver, Manager) = (state, authority, driver, manager);
+    private BenchCells(string state, CertificateAuthority authority, LocalDriver driver, DriverWithGate gate, CellManager manager) =>
+        (_state, _authority, Driver, _gate, Manager) = (state, authority, driver, gate, manager);
 
     public LocalDriver Driver { get; }
 
@@ -42,16 +46,23 @@ internal sealed class BenchCells : IAsyncDisposable
             },
             time,
             NullLogger<LocalDriver>.Instance);
+        var gate = new DriverWithGate(driver);
         var manager = new CellManager(
             new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells(InstanceType, ready)] },
-            driver,
+            gate,
             await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
             new GrpcAgentConnector(authority, time, NullLogger<GrpcAgentConnector>.Instance),
             time,
             NullLogger<CellManager>.Instance);
         await manager.StartAsync(default);
-        return new BenchCells(state, authority, driver, manager);
+        return new BenchCells(state, authority, driver, gate, manager);
     }
+
+    /// <summary>
+    /// Boots no cell until the answer is disposed of: the one that is to replace a cell boots on another machine, where machines are real,
+    /// and not on the processors of what is measured.
+    /// </summary>
+    public IDisposable HoldBoots() => _gate.Close();
 
     /// <summary>Waits until a cell is ready, with its images, and this machine has come to rest.</summary>
     /// <returns>Its id, and the process id of its first process.</returns>
@@ -100,9 +111,48 @@ internal sealed class BenchCells : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        using var boots = HoldBoots(); // or what is collected is replaced
         await Manager.CollectAsync(static _ => true, default);
         await Manager.DisposeAsync();
         _authority.Dispose();
         Directory.Delete(_state, recursive: true);
+    }
+}
+
+/// <summary>Launches nothing while its gate is closed.</summary>
+internal sealed class DriverWithGate(ICellDriver inner) : ICellDriver
+{
+    private volatile Task _open = Task.CompletedTask;
+
+    public DriverDescription Description => inner.Description;
+
+    public IDisposable Close()
+    {
+        var opened = new Opening();
+        _open = opened.Task;
+        return opened;
+    }
+
+    public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => inner.GetCatalogAsync(cancellationToken);
+
+    public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => inner.ResolveImageAsync(reference, cancellationToken);
+
+    public async Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken)
+    {
+        await _open.WaitAsync(cancellationToken);
+        return await inner.LaunchAsync(request, cancellationToken);
+    }
+
+    public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => inner.ListAsync(cancellationToken);
+
+    public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken) => inner.TerminateAsync(instanceIds, cancellationToken);
+
+    private sealed class Opening : IDisposable
+    {
+        private readonly TaskCompletionSource _done = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Task => _done.Task;
+
+        public void Dispose() => _done.TrySetResult();
     }
 }

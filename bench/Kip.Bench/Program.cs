@@ -12,7 +12,7 @@ switch (args)
     case ["fleet", .. var rest]:
         return await FleetBench.RunAsync(root, Count(rest, 20));
     case ["pod", .. var rest]:
-        return await PodBench.RunAsync(root, Count(rest, 15));
+        return await PodBench.RunAsync(root, Count([.. rest.Take(1)], 15), rest.ElementAtOrDefault(1));
     case ["sizing"]:
         SizingBench.Run();
         return 0;
@@ -30,7 +30,7 @@ switch (args)
         await NodeBench.HostAsync(kubeconfig, isWarm: mode == "warm");
         return 0;
     default:
-        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | pod [ROUNDS] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...] | streams KUBECONFIG [MEGABYTES]");
+        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | pod [ROUNDS [starts|probes|log]] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...] | streams KUBECONFIG [MEGABYTES]");
         return 2;
 }
 

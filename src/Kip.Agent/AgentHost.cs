@@ -35,7 +35,6 @@ internal sealed partial class AgentHost : IAsyncDisposable
     private readonly ImageArchives _archives;
     private readonly RuntimeVersion _version;
     private readonly RuntimeEvents _events;
-    private readonly ContainerActions _actions;
     private readonly InterruptionWatch _interruptions;
     private readonly PodWorker _worker;
     private readonly ClientCertificates _clients;
@@ -65,7 +64,6 @@ internal sealed partial class AgentHost : IAsyncDisposable
         _events = new RuntimeEvents(_channel, time, _loggers.CreateLogger<RuntimeEvents>());
         _archives = new ImageArchives(
             options.ImageArchives, options.RuntimeEndpoint, runtime, _version.FirstAnswer, time, _loggers.CreateLogger<ImageArchives>());
-        _actions = new ContainerActions(runtime, time);
         _interruptions = new InterruptionWatch(userData.InterruptionNotices, _board, time, _loggers.CreateLogger<InterruptionWatch>());
         var images = new ImagePuller(runtime, _board, _archives.Done, time);
         _worker = new PodWorker(new PodWorkerParts
@@ -73,7 +71,7 @@ internal sealed partial class AgentHost : IAsyncDisposable
             Runtime = runtime,
             Network = new PodNetwork(options.CniConfigDirectory, runtime, time, _loggers.CreateLogger<PodNetwork>()),
             Images = images,
-            Actions = _actions,
+            Actions = new ContainerActions(runtime, time),
             State = state,
             Board = _board,
             Cell = new Cell
@@ -143,7 +141,6 @@ internal sealed partial class AgentHost : IAsyncDisposable
         await (await _server).DisposeAsync();
         _socket.Dispose();
         _sessions.Dispose();
-        _actions.Dispose();
         _interruptions.Dispose();
         _channel.Dispose();
         _identity.Dispose();

@@ -1,3 +1,4 @@
+using Kip.Agent.Cgroups;
 using Kip.Agent.Logs;
 using Kip.Agent.Runtime.Cri;
 using Kip.Agent.Volumes;
@@ -36,7 +37,7 @@ internal sealed partial class PodWorker
                 }
 
                 pages.Reserve(spec, added);
-                new PodCgroup(_parts.Cell.CgroupRoot).Apply(config.Linux.CgroupParent, spec.Resources);
+                new PodCgroup(new CgroupHierarchies(_parts.Cell.CgroupRoot)).Apply(config.Linux.CgroupParent, spec.Resources);
                 Directory.CreateDirectory(config.LogDirectory);
                 return await _parts.Runtime.RunPodSandboxAsync(config, handler, token);
             },

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Net.Security;
 using System.Net.Sockets;
 using Kip.Agent.Probes.Health;
 using Kip.Agent.Runtime;
@@ -12,7 +11,7 @@ namespace Kip.Agent.Probes;
 /// What probes and lifecycle hooks do to a container, each within a time limit: a command in it, a request or a connection to it. As with the
 /// kubelet, requests come from the machine's network; the pod's address is reachable from there.
 /// </summary>
-internal sealed class ContainerActions : IDisposable
+internal sealed class ContainerActions(ICriRuntime runtime, TimeProvider time)
 {
     /// <summary>What servers see of probes; those that treat them apart look for the beginning.</summary>
     public const string ProbeUserAgent = "kube-probe/1.20+";
@@ -23,43 +22,13 @@ internal sealed class ContainerActions : IDisposable
     private readonly Method<HealthCheckRequest, HealthCheckResponse> _check =
         Method.Unary("grpc.health.v1.Health", "Check", HealthCheckRequest.Parser, HealthCheckResponse.Parser);
 
-    private readonly ICriRuntime _runtime;
-    private readonly TimeProvider _time;
-    private readonly HttpMessageInvoker _http;
-    private readonly HttpGet _httpGet;
-
-    public ContainerActions(ICriRuntime runtime, TimeProvider time)
-    {
-        (_runtime, _time) = (runtime, time);
-        _http = new HttpMessageInvoker(new SocketsHttpHandler
-        {
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            // Every request shows that connections are accepted.
-            PooledConnectionLifetime = TimeSpan.Zero,
-            MaxResponseDrainSize = 0,
-            ActivityHeadersPropagator = null,
-            SslOptions = new SslClientAuthenticationOptions
-            {
-                // By definition of the API: whether the server answers is asked, not who it is.
-#pragma warning disable CA5359
-                RemoteCertificateValidationCallback = (_, _, _, _) => true,
-#pragma warning restore CA5359
-            },
-        });
-        _httpGet = new HttpGet(_http);
-    }
-
-    public void Dispose() => _http.Dispose();
-
     /// <summary>Runs a command in the container; exit code 0 is success.</summary>
     public async Task<ActionOutcome> ExecAsync(
         string containerId, IReadOnlyList<string> command, TimeSpan timeout, CancellationToken cancellationToken)
     {
         try
         {
-            var answer = await _runtime.ExecSyncAsync(containerId, command, timeout, RuntimeSlack, cancellationToken);
+            var answer = await runtime.ExecSyncAsync(containerId, command, timeout, RuntimeSlack, cancellationToken);
             var output = answer.Stdout.Memory;
             var both = output.Length >= ActionOutcome.MaximumOutput || answer.Stderr.IsEmpty
                 ? ActionOutcome.Text(new ReadOnlySequence<byte>(output))
@@ -90,10 +59,10 @@ internal sealed class ContainerActions : IDisposable
             return ActionOutcome.Unknown($"cannot make an address of host '{target.Host(action.Host)}' and path '{action.Path}'");
         }
 
-        using var limit = new TimeLimit(timeout, _time, cancellationToken);
+        using var limit = new TimeLimit(timeout, time, cancellationToken);
         try
         {
-            return await _httpGet.SendAsync(address, action.HttpHeaders ?? [], userAgent, limit.Token);
+            return await HttpGet.SendAsync(address, action.HttpHeaders ?? [], userAgent, limit.Token);
         }
         catch (OperationCanceledException) when (limit.IsOver)
         {
@@ -112,7 +81,7 @@ internal sealed class ContainerActions : IDisposable
         }
 
         var host = target.Host(action.Host);
-        using var limit = new TimeLimit(timeout, _time, cancellationToken);
+        using var limit = new TimeLimit(timeout, time, cancellationToken);
         try
         {
             using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
@@ -134,7 +103,7 @@ internal sealed class ContainerActions : IDisposable
         GrpcAction action, ActionTarget target, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var address = ActionTarget.HostPort(target.PodAddress, action.Port);
-        var options = new GrpcChannelOptions { ConnectTimeout = timeout, TimeProvider = _time };
+        var options = new GrpcChannelOptions { ConnectTimeout = timeout, TimeProvider = time };
         using var channel = GrpcChannel.ForAddress($"http://{address}", options);
         try
         {
@@ -169,26 +138,26 @@ internal sealed class ContainerActions : IDisposable
     /// <summary>The caller's token, and the end of the time that an action may take.</summary>
     private sealed class TimeLimit : IDisposable
     {
-        private readonly CancellationTokenSource _timer;
+        private readonly CancellationTokenSource timer;
         private readonly CancellationTokenSource _either;
         private readonly CancellationToken _caller;
 
         public TimeLimit(TimeSpan timeout, TimeProvider time, CancellationToken caller)
         {
             _caller = caller;
-            _timer = new CancellationTokenSource(timeout, time);
-            _either = CancellationTokenSource.CreateLinkedTokenSource(_timer.Token, caller);
+            timer = new CancellationTokenSource(timeout, time);
+            _either = CancellationTokenSource.CreateLinkedTokenSource(timer.Token, caller);
         }
 
         public CancellationToken Token => _either.Token;
 
         /// <summary>The time is over, and the caller still wants to know.</summary>
-        public bool IsOver => _timer.IsCancellationRequested && !_caller.IsCancellationRequested;
+        public bool IsOver => timer.IsCancellationRequested && !_caller.IsCancellationRequested;
 
         public void Dispose()
         {
             _either.Dispose();
-            _timer.Dispose();
+            timer.Dispose();
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Kip.Agent.Cgroups;
 using Kip.Agents.Protocol;
 
 namespace Kip.Agent.Statistics;

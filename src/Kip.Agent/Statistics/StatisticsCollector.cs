@@ -1,3 +1,4 @@
+using Kip.Agent.Cgroups;
 using Kip.Agent.Pods;
 using Kip.Agent.Runtime;
 using Kip.Agent.Status;
@@ -17,7 +18,7 @@ internal sealed class StatisticsCollector(StatusBoard board, ICriRuntime runtime
     private const string PodKey = "pod";
     private const string CellKey = "cell";
 
-    private readonly CgroupReader _cgroups = new();
+    private readonly CgroupReader _cgroups = new(new CgroupHierarchies());
     private readonly CpuRates _rates = new();
     private string? _imageDirectory;
 

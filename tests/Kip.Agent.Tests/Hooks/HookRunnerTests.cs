@@ -48,7 +48,7 @@ public sealed class HookRunnerTests
 
     private static async Task<string?> RunAsync(LifecycleHandler handler)
     {
-        using var actions = new ContainerActions(new ScriptedRuntime(TimeProvider.System), TimeProvider.System);
+        var actions = new ContainerActions(new ScriptedRuntime(TimeProvider.System), TimeProvider.System);
         return await new HookRunner(actions, TimeProvider.System).RunAsync(
             handler, new ActionTarget("id", "127.0.0.1", []), TimeSpan.FromSeconds(60), CancellationToken.None);
     }

@@ -15,11 +15,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
     private readonly ContainerActions _actions = new(new ScriptedRuntime(TimeProvider.System), TimeProvider.System);
     private readonly List<Socket> _bound = [];
 
-    public void Dispose()
-    {
-        _actions.Dispose();
-        _bound.ForEach(socket => socket.Dispose());
-    }
+    public void Dispose() => _bound.ForEach(socket => socket.Dispose());
 
     [Theory]
     [InlineData(200, "Success", "")]
@@ -234,7 +230,7 @@ public sealed class ContainerActionsTests(ProbedServer server) : IClassFixture<P
         var config = new ContainerConfig { Metadata = new ContainerMetadata { Name = "main" }, Image = new ImageSpec() };
         var id = await runtime.CreateContainerAsync(sandbox, config, sandboxConfig, CancellationToken.None);
         await runtime.StartContainerAsync(id, CancellationToken.None);
-        using var actions = new ContainerActions(runtime, TimeProvider.System);
+        var actions = new ContainerActions(runtime, TimeProvider.System);
         return await actions.ExecAsync(id, ["check", "it"], Patience, CancellationToken.None);
     }
 

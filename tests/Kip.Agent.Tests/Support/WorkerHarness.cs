@@ -20,7 +20,6 @@ internal sealed class WorkerHarness : IAsyncDisposable
     private static readonly TimeSpan Stall = TimeSpan.FromSeconds(3);
     private readonly string _directory = System.IO.Directory.CreateTempSubdirectory("kip-worker-test-").FullName;
     private readonly List<PodEvent> _events = [];
-    private readonly ContainerActions _actions;
     private CancellationTokenSource _stop = new();
     private Task _running = Task.CompletedTask;
     private Task _watching = Task.CompletedTask;
@@ -31,7 +30,6 @@ internal sealed class WorkerHarness : IAsyncDisposable
     {
         Runtime = new ScriptedRuntime(Time);
         Runtime.AddImage("docker.io/library/app:1");
-        _actions = new ContainerActions(Runtime, Time);
         Start();
     }
 
@@ -138,7 +136,6 @@ internal sealed class WorkerHarness : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await EndAsync();
-        _actions.Dispose();
         System.IO.Directory.Delete(_directory, recursive: true);
     }
 
@@ -169,7 +166,7 @@ internal sealed class WorkerHarness : IAsyncDisposable
             Network = new PodNetwork(
                 Path.Combine(_directory, "cni"), Runtime, Time, NullLogger<PodNetwork>.Instance, FakeSysctls()),
             Images = new ImagePuller(Runtime, board, Task.CompletedTask, Time),
-            Actions = _actions,
+            Actions = new ContainerActions(Runtime, Time),
             State = new StateDirectory(Path.Combine(_directory, "state")),
             Board = board,
             Cell = new Cell

@@ -1,18 +1,17 @@
 using System.Globalization;
+using Kip.Agent.Pods;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 
-namespace Kip.Agent.Pods;
+namespace Kip.Agent.Cgroups;
 
 /// <summary>
 /// The control group that all containers of a pod are below. Their own limits are the runtime's business; what <c>spec.resources</c> says
-/// holds for all of them together, and no call of the runtime takes it. Files: cgroup-v1 and cgroup-v2 of the kernel's admin guide.
+/// holds for all of them together, and no call of the runtime takes it.
 /// </summary>
-/// <param name="root">Where the hierarchies are mounted.</param>
-internal sealed class PodCgroup(string root)
+internal sealed class PodCgroup(CgroupHierarchies hierarchies)
 {
     private const string Enabled = "+cpu +memory";
-    private static readonly string[] _cpuHierarchies = ["cpu", "cpu,cpuacct", "cpuacct,cpu"];
 
     /// <summary>Makes the group with its limits; does nothing for a pod without resources of its own.</summary>
     /// <exception cref="IOException">The kernel refuses.</exception>
@@ -23,7 +22,7 @@ internal sealed class PodCgroup(string root)
             return;
         }
 
-        if (File.Exists(Path.Combine(root, "cgroup.controllers")))
+        if (hierarchies.IsVersion2)
         {
             ApplyVersion2(group, resources);
         }
@@ -35,10 +34,9 @@ internal sealed class PodCgroup(string root)
 
     private void ApplyVersion1(string group, ResourceRequirements resources)
     {
-        var memory = Directory.CreateDirectory(Path.Combine(root, "memory", group.Trim('/'))).FullName;
+        var memory = Directory.CreateDirectory(hierarchies.PathOf("memory", group)).FullName;
         Write(memory, "memory.limit_in_bytes", Resources.Bytes(resources.Limits));
-        var hierarchy = _cpuHierarchies.FirstOrDefault(name => Directory.Exists(Path.Combine(root, name)), _cpuHierarchies[0]);
-        var cpu = Directory.CreateDirectory(Path.Combine(root, hierarchy, group.Trim('/'))).FullName;
+        var cpu = Directory.CreateDirectory(hierarchies.PathOf("cpu", group)).FullName;
         Write(cpu, "cpu.shares", Shares(resources));
         if (Resources.Quota(resources.Limits) is { } quota)
         {
@@ -50,7 +48,7 @@ internal sealed class PodCgroup(string root)
     private void ApplyVersion2(string group, ResourceRequirements resources)
     {
         // A group has the files of those controllers only that all groups above it hand down.
-        var directory = root;
+        var directory = hierarchies.Root;
         foreach (var name in group.Split('/', StringSplitOptions.RemoveEmptyEntries))
         {
             Write(directory, "cgroup.subtree_control", Enabled);

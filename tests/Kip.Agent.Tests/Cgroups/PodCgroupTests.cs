@@ -1,9 +1,9 @@
-using Kip.Agent.Pods;
+using Kip.Agent.Cgroups;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 using Kip.Tests.Support;
 
-namespace Kip.Agent.Tests.Pods;
+namespace Kip.Agent.Tests.Cgroups;
 
 /// <summary>On directories that look like the kernel's, since a machine has one version only.</summary>
 public sealed class PodCgroupTests : IDisposable
@@ -68,7 +68,7 @@ public sealed class PodCgroupTests : IDisposable
         Requests = new() { ["cpu"] = Quantity.Parse(cpuRequest) },
     };
 
-    private void Apply(ResourceRequirements? resources) => new PodCgroup(_root.Path).Apply("/kip/pod1", resources);
+    private void Apply(ResourceRequirements? resources) => new PodCgroup(new CgroupHierarchies(_root.Path)).Apply("/kip/pod1", resources);
 
     private string Read(string path) => File.ReadAllText(_root[path]);
 }

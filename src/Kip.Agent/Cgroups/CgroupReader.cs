@@ -1,36 +1,33 @@
 using System.Globalization;
 using Kip.Agents.Protocol;
 
-namespace Kip.Agent.Statistics;
+namespace Kip.Agent.Cgroups;
 
-/// <summary>What the processes of a control group use, from the files of version 1 or 2. Null where there is no such group.</summary>
-/// <param name="root">Where the hierarchies are mounted.</param>
-internal sealed class CgroupReader(string root = "/sys/fs/cgroup")
+/// <summary>What the processes of a control group use. Null where there is no such group.</summary>
+internal sealed class CgroupReader(CgroupHierarchies hierarchies)
 {
     private const long NanosecondsPerMicrosecond = 1000;
 
     // Version 1 writes "no limit" as the largest number of pages that it can count.
     private const long NoLimit = 1L << 60;
 
-    private static readonly string[] _cpuHierarchies = ["cpuacct", "cpu,cpuacct", "cpuacct,cpu"];
-
-    private readonly bool _isVersion2 = File.Exists(Path.Combine(root, "cgroup.controllers"));
+    private readonly bool _isVersion2 = hierarchies.IsVersion2;
 
     /// <summary>Processor time since the group was made, in nanoseconds.</summary>
     public long? CpuNanoseconds(string group) => _isVersion2
-        ? Table(File2(group, "cpu.stat")).TryGetValue("usage_usec", out var microseconds) ? microseconds * NanosecondsPerMicrosecond : null
-        : _cpuHierarchies.Select(hierarchy => Number(File1(hierarchy, group, "cpuacct.usage"))).FirstOrDefault(usage => usage is not null);
+        ? Table(FileOf(group, "cpu", "cpu.stat")).TryGetValue("usage_usec", out var microseconds) ? microseconds * NanosecondsPerMicrosecond : null
+        : Number(FileOf(group, "cpuacct", "cpuacct.usage"));
 
     public MemoryUsage? Memory(string group, DateTimeOffset now)
     {
-        var usage = Number(_isVersion2 ? File2(group, "memory.current") : File1("memory", group, "memory.usage_in_bytes"));
+        var usage = Number(FileOf(group, "memory", _isVersion2 ? "memory.current" : "memory.usage_in_bytes"));
         if (usage is null)
         {
             return null;
         }
 
-        var limit = Number(_isVersion2 ? File2(group, "memory.max") : File1("memory", group, "memory.limit_in_bytes"));
-        var table = Table(_isVersion2 ? File2(group, "memory.stat") : File1("memory", group, "memory.stat"));
+        var limit = Number(FileOf(group, "memory", _isVersion2 ? "memory.max" : "memory.limit_in_bytes"));
+        var table = Table(FileOf(group, "memory", "memory.stat"));
         // Version 1 has numbers without and, with this prefix, including the groups below.
         var prefix = _isVersion2 ? "" : "total_";
         var memory = new MemoryUsage
@@ -56,7 +53,7 @@ internal sealed class CgroupReader(string root = "/sys/fs/cgroup")
         try
         {
             return Directory
-                .EnumerateFiles(_isVersion2 ? File2(group, "") : File1("memory", group, ""), "cgroup.procs", SearchOption.AllDirectories)
+                .EnumerateFiles(hierarchies.PathOf("memory", group), "cgroup.procs", SearchOption.AllDirectories)
                 .Sum(file => (long)Lines(file).Length);
         }
         catch (IOException)
@@ -97,7 +94,5 @@ internal sealed class CgroupReader(string root = "/sys/fs/cgroup")
         }
     }
 
-    private string File1(string hierarchy, string group, string file) => Path.Combine(root, hierarchy, group.Trim('/'), file);
-
-    private string File2(string group, string file) => Path.Combine(root, group.Trim('/'), file);
+    private string FileOf(string group, string controller, string file) => Path.Combine(hierarchies.PathOf(controller, group), file);
 }
