@@ -116,13 +116,14 @@ internal sealed class GrpcCellAgent : ICellAgent
             Previous = query.Previous,
             TailLines = query.TailLines ?? -1,
             SinceUnixMs = query.Since?.ToUnixTimeMilliseconds() ?? 0,
+            Many = true,
         };
         await using var chunks = _channel
             .ServerStreamingAsync(AgentMethods.ReadLogs, request, default, cancellationToken)
             .GetAsyncEnumerator(cancellationToken);
         while (true)
         {
-            LogEntry entry;
+            LogChunk chunk;
             try
             {
                 if (!await chunks.MoveNextAsync().ConfigureAwait(false))
@@ -130,15 +131,27 @@ internal sealed class GrpcCellAgent : ICellAgent
                     yield break;
                 }
 
-                var chunk = chunks.Current;
-                entry = new LogEntry(DateTimeOffset.UnixEpoch.AddTicks(chunk.TimeUnixNs / TimeSpan.NanosecondsPerTick), chunk.Stream == 2, chunk.Data.Memory);
+                chunk = chunks.Current;
             }
             catch (RpcException e)
             {
                 throw Translate(e, _cellId);
             }
 
-            yield return entry;
+            if (chunk.Lengths.Count == 0)
+            {
+                yield return ToEntry(chunk.TimeUnixNs, chunk.Stream, chunk.Data.Memory);
+                continue;
+            }
+
+            Check(chunk);
+            var rest = chunk.Data.Memory;
+            for (var i = 0; i < chunk.Lengths.Count; i++)
+            {
+                var piece = rest[..(int)chunk.Lengths[i]];
+                rest = rest[piece.Length..];
+                yield return ToEntry(chunk.TimesUnixNs[i], chunk.Streams[i], piece);
+            }
         }
     }
 
@@ -199,6 +212,18 @@ internal sealed class GrpcCellAgent : ICellAgent
             new AgentException(AgentErrorKind.Untrusted, $"the agent of {cellId} and the controller do not trust each other: {e.Status.Detail}", e),
         _ => new AgentException(AgentErrorKind.Failed, $"the agent of {cellId} failed: {e.Status.Detail}", e),
     };
+
+    private static LogEntry ToEntry(long unixNanoseconds, int stream, ReadOnlyMemory<byte> data) =>
+        new(DateTimeOffset.UnixEpoch.AddTicks(unixNanoseconds / TimeSpan.NanosecondsPerTick), stream == 2, data);
+
+    private void Check(LogChunk chunk)
+    {
+        var pieces = chunk.Lengths.Count;
+        if (chunk.TimesUnixNs.Count != pieces || chunk.Streams.Count != pieces || chunk.Lengths.Sum(static length => (long)length) != chunk.Data.Length)
+        {
+            throw new AgentException(AgentErrorKind.Failed, $"the agent of {_cellId} sent {pieces} pieces of a log that do not add up to their {chunk.Data.Length} bytes");
+        }
+    }
 
     private AgentUpdate Convert(StatusUpdate update)
     {
