@@ -13,7 +13,7 @@ internal sealed class LogFollowers(StatusBoard board, TimeProvider time)
 
     private readonly Lock _lock = new();
     private readonly Dictionary<string, (LogFollower Follower, int Users)> _followers = new(StringComparer.Ordinal);
-    private PeriodicTimer? _timer;
+    private bool _isLooking;
 
     /// <summary>Follows a file, which need not be there yet, until what this returns is disposed of.</summary>
     public Share Follow(string path)
@@ -23,32 +23,37 @@ internal sealed class LogFollowers(StatusBoard board, TimeProvider time)
             var (follower, users) = _followers.GetValueOrDefault(path);
             follower ??= new LogFollower(board, path);
             _followers[path] = (follower, users + 1);
-            if (_timer is null)
+            if (!_isLooking)
             {
-                _timer = new PeriodicTimer(Soonest, time);
-                _ = LookAsync(_timer);
+                _isLooking = true;
+                _ = LookAsync();
             }
 
             return new Share(this, path, follower);
         }
     }
 
-    private async Task LookAsync(PeriodicTimer timer)
+    /// <summary>Ends when there is nobody any more to look for.</summary>
+    private async Task LookAsync()
     {
+        using var timer = new PeriodicTimer(Soonest, time);
         while (await timer.WaitForNextTickAsync(CancellationToken.None))
         {
             lock (_lock)
             {
+                if (_followers.Count == 0)
+                {
+                    _isLooking = false;
+                    return;
+                }
+
                 var isChanged = false;
                 foreach (var (follower, _) in _followers.Values)
                 {
                     isChanged |= follower.Look();
                 }
 
-                if (timer == _timer)
-                {
-                    timer.Period = isChanged ? Soonest : timer.Period * 2 < Latest ? timer.Period * 2 : Latest;
-                }
+                timer.Period = isChanged ? Soonest : timer.Period * 2 < Latest ? timer.Period * 2 : Latest;
             }
         }
     }
@@ -65,11 +70,6 @@ internal sealed class LogFollowers(StatusBoard board, TimeProvider time)
             }
 
             _followers.Remove(path);
-            if (_followers.Count == 0)
-            {
-                _timer!.Dispose();
-                _timer = null;
-            }
         }
     }
 

@@ -76,16 +76,15 @@ internal sealed class LogLines : IDisposable
 
             end += size;
             chunk ??= new LogChunk();
-            var stream = record.IsError ? 2 : 1;
             if (many)
             {
-                chunk.Streams.Add(stream);
+                chunk.StandardError.Add(record.IsError);
                 chunk.TimesUnixNs.Add(record.UnixNanoseconds);
                 chunk.Lengths.Add((uint)size);
             }
             else
             {
-                (chunk.Stream, chunk.TimeUnixNs) = (stream, record.UnixNanoseconds);
+                (chunk.Stream, chunk.TimeUnixNs) = (record.IsError ? 2 : 1, record.UnixNanoseconds);
             }
         }
 

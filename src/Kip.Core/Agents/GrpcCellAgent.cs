@@ -138,19 +138,26 @@ internal sealed class GrpcCellAgent : ICellAgent
                 throw Translate(e, _cellId);
             }
 
-            if (chunk.Lengths.Count == 0)
+            var rest = chunk.Data.Memory;
+            var pieces = chunk.Lengths.Count;
+            if (pieces == 0)
             {
-                yield return ToEntry(chunk.TimeUnixNs, chunk.Stream, chunk.Data.Memory);
+                yield return ToEntry(chunk.TimeUnixNs, chunk.Stream == 2, rest);
                 continue;
             }
 
-            Check(chunk);
-            var rest = chunk.Data.Memory;
-            for (var i = 0; i < chunk.Lengths.Count; i++)
+            var isListed = chunk.TimesUnixNs.Count == pieces && chunk.StandardError.Count == pieces;
+            var given = 0;
+            for (; isListed && given < pieces && chunk.Lengths[given] <= rest.Length; given++)
             {
-                var piece = rest[..(int)chunk.Lengths[i]];
+                var piece = rest[..(int)chunk.Lengths[given]];
                 rest = rest[piece.Length..];
-                yield return ToEntry(chunk.TimesUnixNs[i], chunk.Streams[i], piece);
+                yield return ToEntry(chunk.TimesUnixNs[given], chunk.StandardError[given], piece);
+            }
+
+            if (given < pieces || !rest.IsEmpty)
+            {
+                throw new AgentException(AgentErrorKind.Failed, $"the agent of {_cellId} sent {pieces} pieces of a log that do not add up to their {chunk.Data.Length} bytes");
             }
         }
     }
@@ -213,17 +220,8 @@ internal sealed class GrpcCellAgent : ICellAgent
         _ => new AgentException(AgentErrorKind.Failed, $"the agent of {cellId} failed: {e.Status.Detail}", e),
     };
 
-    private static LogEntry ToEntry(long unixNanoseconds, int stream, ReadOnlyMemory<byte> data) =>
-        new(DateTimeOffset.UnixEpoch.AddTicks(unixNanoseconds / TimeSpan.NanosecondsPerTick), stream == 2, data);
-
-    private void Check(LogChunk chunk)
-    {
-        var pieces = chunk.Lengths.Count;
-        if (chunk.TimesUnixNs.Count != pieces || chunk.Streams.Count != pieces || chunk.Lengths.Sum(static length => (long)length) != chunk.Data.Length)
-        {
-            throw new AgentException(AgentErrorKind.Failed, $"the agent of {_cellId} sent {pieces} pieces of a log that do not add up to their {chunk.Data.Length} bytes");
-        }
-    }
+    private static LogEntry ToEntry(long unixNanoseconds, bool isError, ReadOnlyMemory<byte> data) =>
+        new(DateTimeOffset.UnixEpoch.AddTicks(unixNanoseconds / TimeSpan.NanosecondsPerTick), isError, data);
 
     private AgentUpdate Convert(StatusUpdate update)
     {

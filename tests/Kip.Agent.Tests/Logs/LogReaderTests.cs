@@ -280,7 +280,7 @@ public sealed class LogReaderTests : IDisposable
             for (var i = 0; i < chunk.Lengths.Count; i++)
             {
                 var length = (int)chunk.Lengths[i];
-                pieces.Add((chunk.Streams[i], chunk.TimesUnixNs[i], Encoding.UTF8.GetString(data[..length])));
+                pieces.Add((chunk.StandardError[i] ? 2 : 1, chunk.TimesUnixNs[i], Encoding.UTF8.GetString(data[..length])));
                 data = data[length..];
             }
         }

@@ -21,7 +21,7 @@ public sealed class GrpcCellAgentTests : IAsyncDisposable
     [Fact]
     public async Task ReadLogs_ManyPiecesInAChunk_AreGivenOneByOne()
     {
-        var chunk = new LogChunk { Data = ByteString.CopyFromUtf8("one\ntw"), Streams = { 1, 2, 1 }, TimesUnixNs = { Nanoseconds(1), Nanoseconds(2), Nanoseconds(3) }, Lengths = { 4, 2, 0 } };
+        var chunk = new LogChunk { Data = ByteString.CopyFromUtf8("one\ntw"), StandardError = { false, true, false }, TimesUnixNs = { Nanoseconds(1), Nanoseconds(2), Nanoseconds(3) }, Lengths = { 4, 2, 0 } };
 
         Assert.Equal([(1, false, "one\n"), (2, true, "tw"), (3, false, ""), (1, false, "one\n"), (2, true, "tw"), (3, false, "")], await ReadAsync(chunk, chunk));
         Assert.True(_asked!.Many);
@@ -41,11 +41,11 @@ public sealed class GrpcCellAgentTests : IAsyncDisposable
     [InlineData(new uint[] { uint.MaxValue, 5 }, 2, 2)]
     [InlineData(new uint[] { 4 }, 2, 1)]
     [InlineData(new uint[] { 4 }, 1, 0)]
-    public async Task ReadLogs_PiecesDoNotAddUp_Fails(uint[] lengths, int streams, int times)
+    public async Task ReadLogs_PiecesDoNotAddUp_Fails(uint[] lengths, int errors, int times)
     {
         var chunk = new LogChunk { Data = ByteString.CopyFromUtf8("one\n") };
         chunk.Lengths.Add(lengths);
-        chunk.Streams.Add(Enumerable.Repeat(1, streams));
+        chunk.StandardError.Add(Enumerable.Repeat(false, errors));
         chunk.TimesUnixNs.Add(Enumerable.Repeat(Nanoseconds(1), times));
 
         var error = await Assert.ThrowsAsync<AgentException>(() => ReadAsync(chunk));
