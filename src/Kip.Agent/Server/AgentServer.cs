@@ -48,11 +48,7 @@ internal static class AgentServer
         builder.Logging.AddProvider(logging).AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(new GrpcServerOptions { MaxReceiveMessageSize = MaximumRequestBytes });
-        builder.Services.Configure<SocketTransportOptions>(transport =>
-        {
-            transport.CreateBoundListenSocket = _ => socket;
-            transport.UnsafePreferInlineScheduling = true; // nothing here blocks a thread, and each change of threads costs a stream as much as a copy
-        });
+        builder.Services.Configure<SocketTransportOptions>(transport => transport.CreateBoundListenSocket = _ => socket);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;

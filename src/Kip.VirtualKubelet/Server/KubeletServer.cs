@@ -1,4 +1,3 @@
-using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using Kip.Grpc.Server;
@@ -119,10 +118,15 @@ public sealed class KubeletServer : IAsyncDisposable
                 kestrel.Listen(options.Address, options.Port, Configure);
             }
         });
-        builder.WebHost.UseSockets(sockets =>
+        builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
         {
-            sockets.CreateBoundListenSocket = Listen;
-            sockets.UnsafePreferInlineScheduling = true; // nothing here blocks a thread, and each change of threads costs a stream as much as a copy
+            // Connections take it over: one whose peer has vanished is noticed, though nothing is sent on it.
+            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, KeepAliveSeconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, KeepAliveSeconds);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, KeepAliveRetries);
+            return socket;
         });
         return builder.Build();
 
@@ -146,17 +150,6 @@ public sealed class KubeletServer : IAsyncDisposable
             });
             listen.UseWholeTlsRecords();
         }
-    }
-
-    private static Socket Listen(EndPoint endpoint)
-    {
-        // Connections take it over: one whose peer has vanished is noticed, though nothing is sent on it.
-        var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
-        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, KeepAliveSeconds);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, KeepAliveSeconds);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, KeepAliveRetries);
-        return socket;
     }
 
     private async Task EndWithServerAsync(HttpContext context, RequestDelegate next)
