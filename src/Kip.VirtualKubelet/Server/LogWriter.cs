@@ -24,7 +24,7 @@ internal sealed class LogWriter(PipeWriter output, LogRequest request)
     public bool IsFull => _left == 0;
 
     /// <summary>As much has been written as is worth sending.</summary>
-    public bool IsWorthFlushing => _unflushed >= 2 * PieceSize;
+    public bool IsWorthFlushing => _unflushed >= PieceSize;
 
     public void Write(LogEntry entry)
     {
