@@ -55,6 +55,7 @@ internal static partial class PodBench
 
         if (part is null or "log")
         {
+            await FollowersAsync(cells);
             isMet &= await LogAsync(cells);
         }
 
@@ -122,15 +123,47 @@ internal static partial class PodBench
         MustBe(id, cell);
         var agent = BenchCells.ProcessOf(init);
         await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, CancellationToken.None); // what the start has left to do
-        var before = Cpu(agent);
-        await Task.Delay(Watched, TimeProvider.System, CancellationToken.None);
-        var cpu = (Cpu(agent) - before) / Watched.TotalSeconds * 100;
+        var cpu = await UsedAsync(agent);
         var resident = int.Parse(Resident().Match(await File.ReadAllTextAsync($"/proc/{agent}/status")).Groups[1].ValueSpan, CultureInfo.InvariantCulture) / 1000.0;
         await EndAsync(cell);
         Console.WriteLine($"{Containers} containers, a probe each second ({name}):");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  agent, of one processor          {cpu,8:0.0} %     (goal: at most 2)"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  agent, resident                  {resident,8:0.0} MB    (goal: at most 65)"));
         return cpu <= 2 && resident <= 65;
+    }
+
+    /// <summary>The agent while the logs of 20 silent containers are followed.</summary>
+    private static async Task FollowersAsync(BenchCells cells)
+    {
+        var (id, init) = await cells.ReadyAsync();
+        var yaml = new StringBuilder($"apiVersion: v1\nkind: Pod\nmetadata: {{name: followers, namespace: default, uid: {Guid.NewGuid()}, annotations: {{pod.elotl.co/instance-type: {BenchCells.InstanceType}}}}}\nspec:\n  containers:\n");
+        for (var i = 0; i < Containers; i++)
+        {
+            yaml.AppendLine(CultureInfo.InvariantCulture, $"    - {{name: c{i}, image: busybox:1.35, imagePullPolicy: IfNotPresent, command: [sh, -c, echo x; exec sleep 1000]}}");
+        }
+
+        var cell = await cells.Manager.RunPodAsync(Manifest.ReadPod(yaml.ToString(), "bench").Pod, default);
+        await UntilAsync(cell, static status => status.ContainerStatuses is { Count: Containers } all && all.TrueForAll(static c => c.State?.Running is not null));
+        MustBe(id, cell);
+        var agent = BenchCells.ProcessOf(init);
+        await Task.Delay(TimeSpan.FromSeconds(5), TimeProvider.System, CancellationToken.None); // what the start has left to do
+        var alone = await UsedAsync(agent);
+        using var stop = new CancellationTokenSource();
+        var followers = Enumerable.Range(0, Containers).Select(i => FollowAsync(cell, stop.Token, $"c{i}", isReading: true)).ToArray();
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, CancellationToken.None);
+        var followed = await UsedAsync(agent);
+        await stop.CancelAsync();
+        await Task.WhenAll(followers);
+        await EndAsync(cell);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"agent, {Containers} silent containers       {alone,8:0.00} %     of one processor"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"  with a logs -f on each           {followed,8:0.00} %"));
+    }
+
+    private static async Task<double> UsedAsync(int process)
+    {
+        var before = Cpu(process);
+        await Task.Delay(Watched, TimeProvider.System, CancellationToken.None);
+        return (Cpu(process) - before) / Watched.TotalSeconds * 100;
     }
 
     /// <summary>The same numbered lines again and again, once with nobody reading and once with a reader that stands still.</summary>
@@ -156,7 +189,7 @@ internal static partial class PodBench
             default);
         await UntilAsync(cell, static status => status.ContainerStatuses is [{ State.Running: not null }]);
         using var stopped = new CancellationTokenSource();
-        var stalled = withReader ? StallAsync(cell, stopped.Token) : Task.CompletedTask;
+        var stalled = withReader ? FollowAsync(cell, stopped.Token) : Task.CompletedTask;
         var took = new StringBuilder();
         await using (var waiting = await cell.ExecAsync(new ExecRequest { Container = "main", Command = ["sh", "-c", "until [ -e /done ]; do sleep 0.1; done; sleep 5; cat /done"] }, default))
         {
@@ -199,13 +232,13 @@ internal static partial class PodBench
         return inOrder;
     }
 
-    private static async Task StallAsync(Cell cell, CancellationToken cancellationToken)
+    private static async Task FollowAsync(Cell cell, CancellationToken cancellationToken, string container = "main", bool isReading = false)
     {
         try
         {
-            await foreach (var _ in cell.ReadLogsAsync(new LogQuery { Container = "main", Follow = true }, cancellationToken))
+            await foreach (var _ in cell.ReadLogsAsync(new LogQuery { Container = container, Follow = true }, cancellationToken))
             {
-                await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+                await Task.Delay(isReading ? TimeSpan.Zero : Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
             }
         }
         catch (OperationCanceledException)

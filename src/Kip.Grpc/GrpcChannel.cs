@@ -28,6 +28,9 @@ public sealed class GrpcChannel : IDisposable
 
     private const string UnixScheme = "unix:";
 
+    // Of what a server may send ahead. The client asks for more when an eighth of it was read: with the default of 64 KiB, a packet for 8 KiB.
+    private const int StreamWindow = 512 * 1024;
+
     private readonly CancellationTokenSource _closed = new();
     private readonly ConcurrentDictionary<string, Uri> _uris = new(StringComparer.Ordinal);
     private readonly Uri _base;
@@ -66,6 +69,7 @@ public sealed class GrpcChannel : IDisposable
             UseCookies = false,
             UseProxy = false,
             EnableMultipleHttp2Connections = true,
+            InitialHttp2StreamWindowSize = StreamWindow,
             ConnectTimeout = options.ConnectTimeout,
             KeepAlivePingDelay = options.KeepAlivePingDelay,
             KeepAlivePingTimeout = options.KeepAlivePingTimeout,

@@ -14,6 +14,8 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
     // A container may leave its output to a process that outlives it; nobody waits for that for ever.
     private static readonly TimeSpan MostTimeToDrain = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan ReopenTime = TimeSpan.FromMilliseconds(50);
+
     private readonly LogFollowers _followers = new(board, time);
 
     /// <summary>The log, oldest first.</summary>
@@ -26,16 +28,14 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
         var follow = request.Follow && !request.Previous;
         var since = request.SinceUnixMs * NanosecondsPerMillisecond;
         var tail = request.TailLines;
-        using var share = follow ? _followers.Follow(Directory(request)) : null;
-        var files = share?.Follower;
         while (true)
         {
-            await foreach (var chunk in ReadRunAsync(request, run, tail, since, files, cancellationToken))
+            await foreach (var chunk in ReadRunAsync(request, run, tail, since, follow, cancellationToken))
             {
                 yield return chunk;
             }
 
-            if (files is null || !await NextRunAsync(request, run, files, cancellationToken))
+            if (!follow || !await NextRunAsync(request, run, cancellationToken))
             {
                 yield break;
             }
@@ -50,15 +50,17 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
         int run,
         long tail,
         long since,
-        LogFollower? follower,
+        bool follow,
         [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (follower is not null && !await NextRunAsync(request, run - 1, follower, cancellationToken))
+        if (follow && !await NextRunAsync(request, run - 1, cancellationToken))
         {
             yield break;
         }
 
         var current = LogFiles.Current(board.View.LogDirectory, request.Container, (uint)run);
+        using var share = follow ? _followers.Follow(current) : null;
+        var follower = share?.Follower;
         var rotated = LogFiles.AllRotated(current);
         List<string> files = [.. rotated, current];
         var (index, offset) = tail >= 0 ? LogTail.Find(files, tail) : (0, 0);
@@ -76,7 +78,7 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
                 ended ??= ending ? time.GetTimestamp() : null;
                 var over = ending && (time.GetElapsedTime(ended!.Value) > MostTimeToDrain || !LogWriters.Any(files[index]));
                 var changed = ending ? Task.Delay(DrainPause, time, cancellationToken) : follower?.Changed;
-                while (lines.Next(since) is { } chunk)
+                while (lines.Next(since, request.Many) is { } chunk)
                 {
                     yield return chunk;
                 }
@@ -90,8 +92,8 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
                 if (moved.Count > 0)
                 {
                     // The open file is now the first of these. The runtime may write a little more before it turns to the new one.
-                    await follower.SettleAsync(cancellationToken);
-                    while (lines.Next(since) is { } chunk)
+                    await SettleAsync(moved[0], cancellationToken);
+                    while (lines.Next(since, request.Many) is { } chunk)
                     {
                         yield return chunk;
                     }
@@ -133,12 +135,23 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
         }
     }
 
+    /// <summary>Waits until nobody writes to a file that rotation has renamed.</summary>
+    private async Task SettleAsync(string path, CancellationToken cancellationToken)
+    {
+        var begin = time.GetTimestamp();
+        do
+        {
+            await Task.Delay(ReopenTime, time, cancellationToken);
+        }
+        while (time.GetElapsedTime(begin) < MostTimeToDrain && LogWriters.Any(path));
+    }
+
     /// <summary>Waits for the run after this one; false when there will be none.</summary>
-    private async Task<bool> NextRunAsync(ReadLogsRequest request, int run, LogFollower follower, CancellationToken cancellationToken)
+    private async Task<bool> NextRunAsync(ReadLogsRequest request, int run, CancellationToken cancellationToken)
     {
         while (true)
         {
-            var changed = follower.Changed;
+            var changed = board.Changed;
             var container = Find(request);
             if (container.Runs > run + 1)
             {
@@ -155,8 +168,6 @@ internal sealed class LogReader(StatusBoard board, TimeProvider time)
     }
 
     private bool IsOver(ReadLogsRequest request, int run) => Find(request) is var container && (container.Runs > run + 1 || container.Final);
-
-    private string Directory(ReadLogsRequest request) => Path.Combine(board.View.LogDirectory, request.Container);
 
     private static int FirstRun(ReadLogsRequest request, ContainerView container)
     {

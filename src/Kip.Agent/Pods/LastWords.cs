@@ -44,7 +44,7 @@ internal sealed class LastWords(PodFiles files, Cell cell)
         {
             using var lines = LogLines.TryOpen(path, offset);
             offset = 0;
-            while (lines?.Next(0) is { } chunk)
+            while (lines?.Next(0, many: true) is { } chunk)
             {
                 end = [.. end, .. chunk.Data.Span];
                 end = end.Length > MostLogBytes ? end[^MostLogBytes..] : end;

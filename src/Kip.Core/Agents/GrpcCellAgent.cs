@@ -116,13 +116,14 @@ internal sealed class GrpcCellAgent : ICellAgent
             Previous = query.Previous,
             TailLines = query.TailLines ?? -1,
             SinceUnixMs = query.Since?.ToUnixTimeMilliseconds() ?? 0,
+            Many = true,
         };
         await using var chunks = _channel
             .ServerStreamingAsync(AgentMethods.ReadLogs, request, default, cancellationToken)
             .GetAsyncEnumerator(cancellationToken);
         while (true)
         {
-            LogEntry entry;
+            LogChunk chunk;
             try
             {
                 if (!await chunks.MoveNextAsync().ConfigureAwait(false))
@@ -130,15 +131,34 @@ internal sealed class GrpcCellAgent : ICellAgent
                     yield break;
                 }
 
-                var chunk = chunks.Current;
-                entry = new LogEntry(DateTimeOffset.UnixEpoch.AddTicks(chunk.TimeUnixNs / TimeSpan.NanosecondsPerTick), chunk.Stream == 2, chunk.Data.Memory);
+                chunk = chunks.Current;
             }
             catch (RpcException e)
             {
                 throw Translate(e, _cellId);
             }
 
-            yield return entry;
+            var rest = chunk.Data.Memory;
+            var pieces = chunk.Lengths.Count;
+            if (pieces == 0)
+            {
+                yield return ToEntry(chunk.TimeUnixNs, chunk.Stream == 2, rest);
+                continue;
+            }
+
+            var isListed = chunk.TimesUnixNs.Count == pieces && chunk.StandardError.Count == pieces;
+            var given = 0;
+            for (; isListed && given < pieces && chunk.Lengths[given] <= rest.Length; given++)
+            {
+                var piece = rest[..(int)chunk.Lengths[given]];
+                rest = rest[piece.Length..];
+                yield return ToEntry(chunk.TimesUnixNs[given], chunk.StandardError[given], piece);
+            }
+
+            if (given < pieces || !rest.IsEmpty)
+            {
+                throw new AgentException(AgentErrorKind.Failed, $"the agent of {_cellId} sent {pieces} pieces of a log that do not add up to their {chunk.Data.Length} bytes");
+            }
         }
     }
 
@@ -199,6 +219,9 @@ internal sealed class GrpcCellAgent : ICellAgent
             new AgentException(AgentErrorKind.Untrusted, $"the agent of {cellId} and the controller do not trust each other: {e.Status.Detail}", e),
         _ => new AgentException(AgentErrorKind.Failed, $"the agent of {cellId} failed: {e.Status.Detail}", e),
     };
+
+    private static LogEntry ToEntry(long unixNanoseconds, bool isError, ReadOnlyMemory<byte> data) =>
+        new(DateTimeOffset.UnixEpoch.AddTicks(unixNanoseconds / TimeSpan.NanosecondsPerTick), isError, data);
 
     private AgentUpdate Convert(StatusUpdate update)
     {

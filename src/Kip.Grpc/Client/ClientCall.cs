@@ -16,7 +16,7 @@ namespace Kip.Grpc.Client;
 /// </summary>
 internal sealed class ClientCall : IDisposable
 {
-    private const int ReadBufferSize = 16 * 1024;
+    private const int ReadBufferSize = 64 * 1024;
 
     private readonly GrpcChannel _channel;
     private readonly string _method;

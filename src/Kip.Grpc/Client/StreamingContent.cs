@@ -11,6 +11,9 @@ namespace Kip.Grpc.Client;
 internal sealed class StreamingContent<TRequest>(IAsyncEnumerable<TRequest> requests, int? maxSize, ClientCall call) : HttpContent
     where TRequest : class, IMessage<TRequest>
 {
+    // Each piece of a message becomes a frame, of 16 KiB at most: the default of 4 KiB would make four of them.
+    private const int PieceSize = 32 * 1024;
+
     private bool _started;
 
     protected override Task SerializeToStreamAsync(Stream stream, TransportContext? context) =>
@@ -28,7 +31,7 @@ internal sealed class StreamingContent<TRequest>(IAsyncEnumerable<TRequest> requ
         _started = true;
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, call.Token);
         await stream.FlushAsync(linked.Token); // sends the headers: the server may answer before the first message
-        PipeWriter writer = PipeWriter.Create(stream, new StreamPipeWriterOptions(leaveOpen: true));
+        PipeWriter writer = PipeWriter.Create(stream, new StreamPipeWriterOptions(minimumBufferSize: PieceSize, leaveOpen: true));
         await using IAsyncEnumerator<TRequest> messages = requests.GetAsyncEnumerator(linked.Token);
         while (await TryWriteNextAsync(messages, writer, linked.Token))
         {

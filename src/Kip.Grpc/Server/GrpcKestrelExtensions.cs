@@ -10,8 +10,8 @@ namespace Kip.Grpc.Server;
 /// <summary>Prepares Kestrel for gRPC and other streams.</summary>
 public static class GrpcKestrelExtensions
 {
-    // The most that a record holds: RFC 8446, 5.1.
-    private const int RecordSize = 16 * 1024;
+    // Two records (RFC 8446, 5.1), which is what SslStream makes and sends at once.
+    private const int PieceSize = 32 * 1024;
 
     /// <summary>
     /// Lifts the server-wide limits that would break streams: a caller that reads slowly is held back by flow control and
@@ -25,8 +25,8 @@ public static class GrpcKestrelExtensions
     }
 
     /// <summary>
-    /// Reads and writes TLS in pieces of up to 16 KiB, a whole record, where Kestrel has pieces of 4 KiB: a large stream costs a quarter of
-    /// the records and system calls. What is flushed goes out at once, as before. To be called after UseHttps.
+    /// Reads and writes TLS in pieces of up to 32 KiB, two whole records, where Kestrel has pieces of 4 KiB: a large stream costs a quarter of
+    /// the records and an eighth of the system calls. What is flushed goes out at once, as before. To be called after UseHttps.
     /// </summary>
     public static ListenOptions UseWholeTlsRecords(this ListenOptions listen)
     {
@@ -41,8 +41,8 @@ public static class GrpcKestrelExtensions
             ?? throw new InvalidOperationException($"{nameof(UseWholeTlsRecords)} comes after UseHttps.");
         IDuplexPipe transport = connection.Transport;
         var pipe = new TlsPipe(
-            PipeReader.Create(tls, new StreamPipeReaderOptions(bufferSize: RecordSize, leaveOpen: true, useZeroByteReads: true)),
-            PipeWriter.Create(tls, new StreamPipeWriterOptions(minimumBufferSize: RecordSize, leaveOpen: true)));
+            PipeReader.Create(tls, new StreamPipeReaderOptions(bufferSize: PieceSize, leaveOpen: true, useZeroByteReads: true)),
+            PipeWriter.Create(tls, new StreamPipeWriterOptions(minimumBufferSize: PieceSize, leaveOpen: true)));
         connection.Transport = pipe;
         try
         {

@@ -10,7 +10,8 @@ namespace Kip.Kubernetes.Streaming;
 /// </summary>
 internal sealed class ChannelWebSocket : IAsyncDisposable
 {
-    private const int MaxPayload = 32 * 1024;
+    // With its header and the channel's number, what a TLS stream below sends at once.
+    private const int MaxPayload = (32 * 1024) - 16;
     private const int ReceiveBufferSize = 32 * 1024;
 
     private readonly WatchedStream _transport;

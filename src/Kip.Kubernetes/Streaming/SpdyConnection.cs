@@ -18,9 +18,10 @@ namespace Kip.Kubernetes.Streaming;
 /// </remarks>
 public sealed partial class SpdyConnection : IAsyncDisposable
 {
-    private const int MaxDataFrame = 32 * 1024;
+    // With its header, what a TLS stream below sends at once.
+    private const int MaxDataFrame = (32 * 1024) - SpdyFrame.HeaderSize;
     private const int MaxQueuedControlFrames = 256;
-    private const int ReadBufferSize = 32 * 1024;
+    private const int ReadBufferSize = 64 * 1024;
 
     private readonly Stream _transport;
     private readonly bool _isClient;

@@ -1,4 +1,3 @@
-using System.IO.Pipelines;
 using Kip.Agents;
 using Kip.Kubernetes.Objects;
 using Microsoft.AspNetCore.Http;
@@ -9,8 +8,6 @@ namespace Kip.VirtualKubelet.Server;
 /// <summary>/containerLogs/{namespace}/{pod}/{container}</summary>
 internal sealed partial class LogEndpoint(IPodHost host, TimeProvider time, ILogger log)
 {
-    private const int FlushSize = 32 * 1024;
-
     // A follower is told at once that all is well, though the container may be silent for hours.
     private static readonly TimeSpan Silence = TimeSpan.FromMilliseconds(500);
 
@@ -46,12 +43,10 @@ internal sealed partial class LogEndpoint(IPodHost host, TimeProvider time, ILog
     private async Task SendAsync(HttpContext context, Pod pod, LogRequest request)
     {
         var aborted = context.RequestAborted;
-        var output = context.Response.BodyWriter;
         context.Response.ContentType = "text/plain";
         try
         {
-            await CopyAsync(pod, request, output, aborted).ConfigureAwait(false);
-            await output.FlushAsync(aborted).ConfigureAwait(false);
+            await CopyAsync(pod, request, new LogWriter(context.Response.BodyWriter, request), aborted).ConfigureAwait(false);
         }
         catch (AgentException error) when (!context.Response.HasStarted)
         {
@@ -69,9 +64,8 @@ internal sealed partial class LogEndpoint(IPodHost host, TimeProvider time, ILog
         }
     }
 
-    private async Task CopyAsync(Pod pod, LogRequest request, PipeWriter output, CancellationToken cancellationToken)
+    private async Task CopyAsync(Pod pod, LogRequest request, LogWriter writer, CancellationToken cancellationToken)
     {
-        var writer = new LogWriter(output, request);
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var entries = host.ReadLogsAsync(pod.Metadata.Uid ?? "", request.Query, end.Token).GetAsyncEnumerator(end.Token);
         await using (entries.ConfigureAwait(false))
@@ -85,7 +79,7 @@ internal sealed partial class LogEndpoint(IPodHost host, TimeProvider time, ILog
                     await Task.WhenAny(pending, Task.Delay(Silence, time, cancellationToken)).ConfigureAwait(false);
                     if (!pending.IsCompleted)
                     {
-                        await output.FlushAsync(cancellationToken).ConfigureAwait(false);
+                        await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
                     }
                 }
 
@@ -93,7 +87,7 @@ internal sealed partial class LogEndpoint(IPodHost host, TimeProvider time, ILog
                 {
                     writer.Write(entries.Current);
                     var next = entries.MoveNextAsync();
-                    if (next.IsCompleted && writer.Unflushed < FlushSize && !writer.IsFull)
+                    if (next.IsCompleted && !writer.IsWorthFlushing && !writer.IsFull)
                     {
                         more = await next.ConfigureAwait(false);
                         continue;
@@ -101,10 +95,11 @@ internal sealed partial class LogEndpoint(IPodHost host, TimeProvider time, ILog
 
                     // The client's pace is the cell's.
                     pending = next.AsTask();
-                    await output.FlushAsync(cancellationToken).ConfigureAwait(false);
-                    writer.Unflushed = 0;
+                    await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
                     more = !writer.IsFull && await pending.ConfigureAwait(false);
                 }
+
+                await writer.FlushAsync(cancellationToken).ConfigureAwait(false);
             }
             finally
             {

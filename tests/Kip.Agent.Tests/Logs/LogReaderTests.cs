@@ -107,6 +107,41 @@ public sealed class LogReaderTests : IDisposable
     }
 
     [Fact]
+    public async Task Many_OfAllKinds_AreThePiecesThatComeOneByOne()
+    {
+        const int seed = 20261130;
+        var random = new Random(seed);
+        var records = Enumerable.Range(0, 3000).Select(i => i % 100 == 0
+            ? "torn\n"
+            : Line($"{i} {new string('x', i % 500 == 1 ? 100_000 : random.Next(200))}", random.Next(4) == 0 ? "P" : "F").Replace("stdout", random.Next(2) == 0 ? "stderr" : "stdout", StringComparison.Ordinal));
+        Write("0.log", [.. records, Line("", tag: "P"), Line(""), "2026-01-01T00:00:09.5Z stdout F no newline"]);
+        Show(runs: 1, final: true);
+        var since = _start.AddSeconds(1000);
+
+        var single = await PiecesAsync(many: false, since);
+        var many = await PiecesAsync(many: true, since);
+
+        Assert.Equal(single, many);
+        Assert.InRange(single.Count, 1900, 2002);
+    }
+
+    [Fact]
+    public async Task Follow_OfAFileThatIsEmptied_ReadsOn()
+    {
+        Write("0.log", Line("a"), Line("b"));
+        Show(runs: 1, final: false);
+        var reading = CollectAsync(Request(-1, follow: true));
+        await UntilAsync(reading, 2);
+
+        Write("0.log", Line("c"));
+        await UntilAsync(reading, 3);
+        Show(runs: 1, final: true);
+
+        await reading.Task.WaitAsync(_patience.Token);
+        Assert.Equal("a\nb\nc\n", string.Concat(reading.Lines));
+    }
+
+    [Fact]
     public async Task Time_WithAnOffset_IsReadToTheNanosecond()
     {
         Write("0.log", "2026-01-01T02:30:00.123456789+02:30 stderr F x\n");
@@ -147,7 +182,7 @@ public sealed class LogReaderTests : IDisposable
     }
 
     [Fact]
-    public async Task Follow_ByMoreReadersThanTheKernelHasWatchers_EachReadsOn()
+    public async Task Follow_ByManyReaders_EachReadsOn()
     {
         Write("0.log", Line("a"));
         Show(runs: 1, final: false);
@@ -226,6 +261,31 @@ public sealed class LogReaderTests : IDisposable
         }
 
         return lines;
+    }
+
+    private async Task<List<(int Stream, long Time, string Data)>> PiecesAsync(bool many, DateTimeOffset since)
+    {
+        var request = Request(-1);
+        (request.Many, request.SinceUnixMs) = (many, since.ToUnixTimeMilliseconds());
+        var pieces = new List<(int, long, string)>();
+        await foreach (var chunk in new LogReader(_board, TimeProvider.System).ReadAsync(request, CancellationToken.None))
+        {
+            Assert.Equal(many, chunk.Lengths.Count > 0);
+            var data = chunk.Data.ToByteArray().AsSpan();
+            if (!many)
+            {
+                pieces.Add((chunk.Stream, chunk.TimeUnixNs, Encoding.UTF8.GetString(data)));
+            }
+
+            for (var i = 0; i < chunk.Lengths.Count; i++)
+            {
+                var length = (int)chunk.Lengths[i];
+                pieces.Add((chunk.StandardError[i] ? 2 : 1, chunk.TimesUnixNs[i], Encoding.UTF8.GetString(data[..length])));
+                data = data[length..];
+            }
+        }
+
+        return pieces;
     }
 
     private string Line(string text, string tag = "F") => string.Create(

@@ -25,6 +25,21 @@ public sealed class LogTests
         Assert.Equal(expected, await kubelet.Client().GetStringAsync(new Uri(Path + query, UriKind.Relative)));
     }
 
+    [Theory]
+    [InlineData("", int.MaxValue)]
+    [InlineData("?limitBytes=100001", 100_001)]
+    public async Task Log_OfManyLines_IsSentWhole(string query, int limit)
+    {
+        await using var kubelet = await TestKubelet.StartAsync();
+        string[] lines = [.. Enumerable.Range(0, 5000).Select(static i => $"{i} {new string('x', i == 77 ? 200_000 : i % 90)}\n")];
+        kubelet.Host.Log.AddRange(lines.Select(static line => ProcessPodHost.Line(line)));
+        var all = string.Concat(lines);
+
+        var log = await kubelet.Client().GetStringAsync(new Uri(Path + query, UriKind.Relative));
+
+        Assert.True(log == all[..Math.Min(limit, all.Length)], $"{log.Length} characters of {all.Length} came, or not the right ones");
+    }
+
     [Fact]
     public async Task Log_Options_AreHandedToTheCell()
     {
