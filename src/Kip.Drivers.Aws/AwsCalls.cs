@@ -1,5 +1,4 @@
 using Amazon.EC2;
-using Amazon.EC2.Model;
 using Amazon.Runtime;
 using Amazon.SimpleSystemsManagement;
 using Amazon.SQS;
@@ -24,8 +23,7 @@ internal sealed class AwsCalls : IDisposable
         SsoClients.Register();
         _options = options;
         _http = new HttpClients(makeHandler);
-        Ec2 = Make(
-            AmazonEC2Client.Service, AmazonEC2Client.Version, static config => new AmazonEC2Client(config), static (own, config) => new AmazonEC2Client(own, config));
+        Ec2 = Ec2Client.Make(options, _http);
         Ssm = Make(SsmActions.Service);
         if (options.InterruptionQueue is { } queue)
         {
@@ -34,7 +32,7 @@ internal sealed class AwsCalls : IDisposable
         }
     }
 
-    public AmazonEC2Client Ec2 { get; }
+    public IAmazonEC2 Ec2 { get; }
 
     public JsonServiceClient Ssm { get; }
 
@@ -70,32 +68,34 @@ internal sealed class AwsCalls : IDisposable
         where TResponse : AmazonWebServiceResponse, new() =>
         CallAsync($"{action.Service.Name}:{action.Name}", purpose, token => client.CallAsync(action, request, token), cancellationToken);
 
-    /// <summary>Calls until there is no further page.</summary>
+    /// <summary>Reads all pages.</summary>
     /// <exception cref="DriverException">A call failed; what came before is not to be used.</exception>
-    public static async Task<List<TItem>> PageAsync<TRequest, TResponse, TItem>(
+    public static Task<List<TItem>> PageAsync<TResponse, TItem>(
+        string permission,
         string purpose,
-        TRequest request,
-        Func<TRequest, CancellationToken, Task<TResponse>> call,
-        Func<TResponse, (IEnumerable<TItem> Items, string? NextToken)> read,
-        CancellationToken cancellationToken)
-        where TRequest : AmazonEC2PagedRequest
-    {
-        List<TItem> all = [];
-        for (var page = 0; page < MaxPages; page++)
-        {
-            var response = await CallAsync($"ec2:{request.Action}", purpose, token => call(request, token), cancellationToken).ConfigureAwait(false);
-            var (items, next) = read(response);
-            all.AddRange(items);
-            if (next is null)
+        IAsyncEnumerable<TResponse> pages,
+        Func<TResponse, IEnumerable<TItem>?> read,
+        CancellationToken cancellationToken) =>
+        CallAsync(
+            permission,
+            purpose,
+            async token =>
             {
+                List<TItem> all = [];
+                var count = 0;
+                await foreach (var page in pages.WithCancellation(token).ConfigureAwait(false))
+                {
+                    if (++count > MaxPages)
+                    {
+                        throw new DriverException(DriverErrorKind.Transient, $"cannot {purpose}: {permission} has more than {MaxPages} pages");
+                    }
+
+                    all.AddRange(read(page) ?? []);
+                }
+
                 return all;
-            }
-
-            request.NextToken = next;
-        }
-
-        throw new DriverException(DriverErrorKind.Transient, $"cannot {purpose}: {request.Action} has more than {MaxPages} pages");
-    }
+            },
+            cancellationToken);
 
     public void Dispose()
     {
@@ -109,19 +109,14 @@ internal sealed class AwsCalls : IDisposable
     /// <param name="region">The region; null for that of the options.</param>
     /// <param name="isFips">Whether only cryptography by the American standard is to be used.</param>
     /// <param name="endpoint">Where it is; null for what the options say.</param>
-    public JsonServiceClient Make(JsonService service, string? region = null, bool isFips = false, Uri? endpoint = null) => Make(
-        service.Name, service.Version, static config => new JsonServiceClient(config), static (own, config) => new JsonServiceClient(own, config), service.Host, region, isFips, endpoint);
-
-    private T Make<T>(
-        string service, string version, Func<AwsServiceConfig, T> make, Func<AWSCredentials, AwsServiceConfig, T> makeFor, string? host = null, string? region = null, bool isFips = false,
-        Uri? endpoint = null)
+    public JsonServiceClient Make(JsonService service, string? region = null, bool isFips = false, Uri? endpoint = null)
     {
-        var config = new AwsServiceConfig(service, version, region ?? _options.Region, endpoint ?? _options.EndpointUrl, host) { HttpClientFactory = _http };
+        var config = new AwsServiceConfig(service.Name, service.Version, region ?? _options.Region, endpoint ?? _options.EndpointUrl, service.Host) { HttpClientFactory = _http };
         if (isFips)
         {
             config.UseFIPSEndpoint = true;
         }
 
-        return _options.Credentials is { } own ? makeFor(own, config) : make(config);
+        return _options.Credentials is { } own ? new JsonServiceClient(own, config) : new JsonServiceClient(config);
     }
 }

@@ -62,7 +62,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
             return known;
         }
 
-        var found = await ReadTypesAsync(cancellationToken, new Filter("instance-type", instanceType)).ConfigureAwait(false);
+        var found = await ReadTypesAsync(cancellationToken, Ec2Filter.On("instance-type", instanceType)).ConfigureAwait(false);
         return found.Count > 0 && Architecture(found[0].ProcessorInfo?.SupportedArchitectures) is { } architecture ? _architectures[instanceType] = architecture : null;
     }
 
@@ -76,7 +76,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
     {
         var offered = offerings
             .Where(offering => offering.InstanceType is not null && offering.Location is { } zone && zones.Contains(zone))
-            .ToLookup(static offering => offering.InstanceType!, static offering => offering.Location!, StringComparer.Ordinal);
+            .ToLookup(static offering => (string)offering.InstanceType, static offering => offering.Location, StringComparer.Ordinal);
         var prices = new Dictionary<(string, string), decimal>();
         foreach (var price in spotPrices.OrderBy(static price => price.Timestamp))
         {
@@ -101,8 +101,8 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
     {
         if (info is not { InstanceType: { } name, VCpuInfo.DefaultVCpus: > 0 and var processors, MemoryInfo.SizeInMiB: > 0 and var memory } ||
             Architecture(info.ProcessorInfo?.SupportedArchitectures) is not { } architecture ||
-            !info.SupportedRootDeviceTypes.Contains("ebs") ||
-            (info.SupportedVirtualizationTypes.Count > 0 && !info.SupportedVirtualizationTypes.Contains("hvm")))
+            info.SupportedRootDeviceTypes?.Contains("ebs") != true ||
+            (info.SupportedVirtualizationTypes is { Count: > 0 } && !info.SupportedVirtualizationTypes.Contains("hvm")))
         {
             return null;
         }
@@ -123,7 +123,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
                 LocalDiskBytes = (info.InstanceStorageInfo?.TotalSizeInGB ?? 0) * Gigabyte,
                 Gpus = MapGpus(info.GpuInfo),
                 Devices = MapDevices(info),
-                NetworkMegabits = info.NetworkInfo?.NetworkCards.Sum(static card => card.BaselineBandwidthInGbps) is > 0 and var gigabits ? (int)(gigabits * 1000) : null,
+                NetworkMegabits = info.NetworkInfo?.NetworkCards?.Sum(static card => card.BaselineBandwidthInGbps) is > 0 and var gigabits ? (int)(gigabits * 1000) : null,
                 // Of the one interface that a cell has.
                 Addresses = info.NetworkInfo?.Ipv4AddressesPerInterface,
                 Traits = (info.CurrentGeneration == false ? InstanceTypeTraits.PreviousGeneration : default) | (info.BareMetal == true ? InstanceTypeTraits.BareMetal : default),
@@ -139,12 +139,12 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
     private static Dictionary<string, int> MapDevices(InstanceTypeInfo info)
     {
         var devices = new Dictionary<string, int>();
-        if (info.NeuronInfo?.NeuronDevices.Sum(static device => device.Count) is > 0 and var neuron)
+        if (info.NeuronInfo?.NeuronDevices?.Sum(static device => device.Count) is > 0 and var neuron)
         {
             devices["aws.amazon.com/neuron"] = neuron;
         }
 
-        if (info.GpuInfo?.Gpus.Where(static gpu => gpu.Manufacturer == "Habana").Sum(static gpu => gpu.Count) is > 0 and var gaudi)
+        if (info.GpuInfo?.Gpus?.Where(static gpu => gpu.Manufacturer == "Habana").Sum(static gpu => gpu.Count) is > 0 and var gaudi)
         {
             devices["habana.ai/gaudi"] = gaudi;
         }
@@ -155,7 +155,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
     private static IEnumerable<Offering> Offer(
         InstanceTypeInfo info, string name, string zone, Dictionary<(string, string), decimal> spotPrices, InstanceType? known, (decimal, PriceBasis)? live)
     {
-        if (info.SupportedUsageClasses.Contains("on-demand"))
+        if (info.SupportedUsageClasses?.Contains("on-demand") == true)
         {
             // The same in all zones of a region.
             var listed = known?.Offerings.FirstOrDefault(static offering => offering.CapacityType == CapacityType.OnDemand);
@@ -164,7 +164,7 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
                 : new Offering(zone, CapacityType.OnDemand, listed?.PricePerHour) { Basis = listed?.Basis ?? default };
         }
 
-        if (info.SupportedUsageClasses.Contains("spot"))
+        if (info.SupportedUsageClasses?.Contains("spot") == true)
         {
             yield return new Offering(zone, CapacityType.Spot, spotPrices.TryGetValue((name, zone), out var dollars) ? dollars : null);
         }
@@ -178,29 +178,34 @@ internal sealed class AwsCatalog(AwsCalls calls, AwsDriverOptions options, AwsPr
         : null;
 
     private Task<List<InstanceTypeInfo>> ReadTypesAsync(CancellationToken cancellationToken, params List<Filter> filters) => AwsCalls.PageAsync(
+        "ec2:DescribeInstanceTypes",
         "read the instance types",
-        new DescribeInstanceTypesRequest { MaxResults = TypesOnOnePage, Filters = filters },
-        calls.Ec2.DescribeInstanceTypesAsync,
-        static response => (response.InstanceTypes, response.NextToken),
+        calls.Ec2.Paginators.DescribeInstanceTypes(new DescribeInstanceTypesRequest { MaxResults = TypesOnOnePage, Filters = filters.Count > 0 ? filters : null }).Responses,
+        static response => response.InstanceTypes,
         cancellationToken);
 
     private Task<List<InstanceTypeOffering>> ReadOfferingsAsync(IEnumerable<string> zones, CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "ec2:DescribeInstanceTypeOfferings",
         "read where instance types are offered",
-        new DescribeInstanceTypeOfferingsRequest
+        calls.Ec2.Paginators.DescribeInstanceTypeOfferings(new DescribeInstanceTypeOfferingsRequest
         {
             MaxResults = OfferingsOnOnePage,
             LocationType = "availability-zone",
-            Filters = [new Filter("location", zones)],
-        },
-        calls.Ec2.DescribeInstanceTypeOfferingsAsync,
-        static response => (response.InstanceTypeOfferings, response.NextToken),
+            Filters = [Ec2Filter.On("location", zones)],
+        }).Responses,
+        static response => response.InstanceTypeOfferings,
         cancellationToken);
 
     /// <summary>The spot prices of now: a history that begins now has the last price of each type and zone.</summary>
     private Task<List<SpotPrice>> ReadSpotPricesAsync(CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "ec2:DescribeSpotPriceHistory",
         "read the spot prices",
-        new DescribeSpotPriceHistoryRequest { StartTime = timeProvider.GetUtcNow().UtcDateTime, ProductDescriptions = ["Linux/UNIX"], MaxResults = OfferingsOnOnePage },
-        calls.Ec2.DescribeSpotPriceHistoryAsync,
-        static response => (response.SpotPriceHistory, response.NextToken),
+        calls.Ec2.Paginators.DescribeSpotPriceHistory(new DescribeSpotPriceHistoryRequest
+        {
+            StartTime = timeProvider.GetUtcNow().UtcDateTime,
+            ProductDescriptions = ["Linux/UNIX"],
+            MaxResults = OfferingsOnOnePage,
+        }).Responses,
+        static response => response.SpotPriceHistory,
         cancellationToken);
 }

@@ -62,10 +62,10 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
     private async Task<(string Value, string Detail)> CountCellsAsync(CancellationToken cancellationToken)
     {
         var found = await AwsCalls.PageAsync(
+            "ec2:DescribeInstances",
             "list the cells",
-            new DescribeInstancesRequest { Filters = [new Filter("tag:" + InstanceTags.ControllerId, options.ControllerId), new Filter("instance-state-name", "pending", "running")] },
-            calls.Ec2.DescribeInstancesAsync,
-            static response => (response.Reservations.SelectMany(static reservation => reservation.Instances), response.NextToken),
+            calls.Ec2.Paginators.DescribeInstances(new DescribeInstancesRequest { Filters = [Ec2Filter.On("tag:" + InstanceTags.ControllerId, options.ControllerId), Ec2Filter.On("instance-state-name", "pending", "running")] }).Responses,
+            static response => response.Reservations?.SelectMany(static reservation => reservation.Instances ?? []),
             cancellationToken).ConfigureAwait(false);
         return (found.Count > 0 ? found[0].InstanceId ?? "" : "", string.Create(CultureInfo.InvariantCulture, $"EC2 in {options.Region} takes them; {found.Count} cells of {options.ControllerId} run"));
     }
@@ -97,10 +97,10 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
     private async Task<(string Value, string Detail)> FindVolumeAsync(string instanceId, CancellationToken cancellationToken)
     {
         var found = await AwsCalls.PageAsync(
+            "ec2:DescribeVolumes",
             $"look at the volumes of {instanceId}",
-            new DescribeVolumesRequest { Filters = [new Filter("attachment.instance-id", instanceId)] },
-            calls.Ec2.DescribeVolumesAsync,
-            static response => (response.Volumes, response.NextToken),
+            calls.Ec2.Paginators.DescribeVolumes(new DescribeVolumesRequest { Filters = [Ec2Filter.On("attachment.instance-id", instanceId)] }).Responses,
+            static response => response.Volumes,
             cancellationToken).ConfigureAwait(false);
         return (found.Count > 0 ? found[0].VolumeId ?? "" : "", $"EC2 shows those of {instanceId}");
     }
@@ -138,7 +138,7 @@ internal sealed class AwsDoctor(AwsCalls calls, AwsDriverOptions options, AwsNet
 
         if (place.SecurityGroupIds is [var group])
         {
-            List<IpPermission> rules = [new() { IpProtocol = "-1", IpRanges = [new IpRange { CidrIp = "198.51.100.0/24" }] }];
+            List<IpPermission> rules = [new() { IpProtocol = "-1", Ipv4Ranges = [new IpRange { CidrIp = "198.51.100.0/24" }] }];
             var authorize = new AuthorizeSecurityGroupIngressRequest { GroupId = group, IpPermissions = rules, DryRun = true };
             var revoke = new RevokeSecurityGroupIngressRequest { GroupId = group, IpPermissions = rules, DryRun = true };
             await TryAsync("ec2:AuthorizeSecurityGroupIngress", token => calls.Ec2.AuthorizeSecurityGroupIngressAsync(authorize, token)).ConfigureAwait(false);

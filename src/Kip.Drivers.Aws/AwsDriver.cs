@@ -247,13 +247,13 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IInterrupt
         try
         {
             var response = await AwsCalls.CallAsync("ec2:RunInstances", purpose, token => _calls.Ec2.RunInstancesAsync(run, token), cancellationToken).ConfigureAwait(false);
-            return response.Reservation.Instances.Select(Map).OfType<Instance>().FirstOrDefault()
+            return (response.Reservation?.Instances ?? []).Select(Map).OfType<Instance>().FirstOrDefault()
                 ?? throw new DriverException(DriverErrorKind.Transient, $"cannot {purpose}: EC2 accepted it, but did not say what it has launched");
         }
         catch (DriverException error) when (AwsErrors.CodeOf(error) is AwsErrors.IdempotentParameterMismatch or AwsErrors.IdempotentInstanceTerminated)
         {
             // Launched before, with an image or a configuration that has changed since, or already over.
-            var found = await DescribeAsync("look for what was launched before", cancellationToken, new Filter("client-token", request.LaunchToken)).ConfigureAwait(false);
+            var found = await DescribeAsync("look for what was launched before", cancellationToken, Ec2Filter.On("client-token", request.LaunchToken)).ConfigureAwait(false);
             return found.Count > 0 ? found[0] : throw new DriverException(
                 AwsErrors.CodeOf(error) == AwsErrors.IdempotentInstanceTerminated ? DriverErrorKind.NotFound : DriverErrorKind.Transient,
                 $"cannot {purpose}: it was launched before, but EC2 does not list the instance",
@@ -285,14 +285,14 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IInterrupt
     private async Task<List<Instance>> DescribeAsync(string purpose, CancellationToken cancellationToken, params IEnumerable<Filter> filters)
     {
         var found = await AwsCalls.PageAsync(
+            "ec2:DescribeInstances",
             purpose,
-            new DescribeInstancesRequest
+            _calls.Ec2.Paginators.DescribeInstances(new DescribeInstancesRequest
             {
                 MaxResults = InstancesOnOnePage,
-                Filters = [new Filter("tag:" + InstanceTags.ControllerId, _options.ControllerId), .. filters],
-            },
-            _calls.Ec2.DescribeInstancesAsync,
-            static response => (response.Reservations.SelectMany(static reservation => reservation.Instances), response.NextToken),
+                Filters = [Ec2Filter.On("tag:" + InstanceTags.ControllerId, _options.ControllerId), .. filters],
+            }).Responses,
+            static response => response.Reservations?.SelectMany(static reservation => reservation.Instances ?? []),
             cancellationToken).ConfigureAwait(false);
         return [.. found.Select(Map).OfType<Instance>().DistinctBy(static instance => instance.Id)];
     }
@@ -303,7 +303,7 @@ public sealed partial class AwsDriver : ICellDriver, IRegistryLogins, IInterrupt
         if (own.Count < ids.Length)
         {
             // What was launched by another process: EC2 says whose it is.
-            var found = await DescribeAsync("look whose the instances are", cancellationToken, new Filter("instance-id", ids.Except(own))).ConfigureAwait(false);
+            var found = await DescribeAsync("look whose the instances are", cancellationToken, Ec2Filter.On("instance-id", ids.Except(own))).ConfigureAwait(false);
             own.AddRange(found.Where(static instance => instance.State != InstanceState.Terminated).Select(static instance => instance.Id));
         }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using Amazon.EC2;
 using Amazon.EC2.Model;
 using Amazon.SimpleSystemsManagement;
 using Amazon.SimpleSystemsManagement.Model;
@@ -94,7 +95,7 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
 
         var found = await DescribeAsync($"look for the image {reference}", ImageQuery.Parse(reference), cancellationToken).ConfigureAwait(false);
         var newest = found
-            .Where(static image => image.State is null or "available")
+            .Where(static image => image.State is null || image.State == ImageState.Available)
             .OrderByDescending(static image => image.CreationDate, StringComparer.Ordinal)
             .ThenBy(static image => image.ImageId, StringComparer.Ordinal)
             .DistinctBy(static image => Architecture(image))
@@ -132,14 +133,14 @@ internal sealed class AwsImages(AwsCalls calls, AwsDriverOptions options, TimePr
     }
 
     private Task<List<Image>> DescribeAsync(string purpose, DescribeImagesRequest request, CancellationToken cancellationToken) =>
-        AwsCalls.PageAsync(purpose, request, calls.Ec2.DescribeImagesAsync, static response => (response.Images, response.NextToken), cancellationToken);
+        AwsCalls.PageAsync("ec2:DescribeImages", purpose, calls.Ec2.Paginators.DescribeImages(request).Responses, static response => response.Images, cancellationToken);
 
     private CellImage Remember(Image image)
     {
         var id = image.ImageId ?? throw NotFound("EC2 describes an image without an id");
         var root = image.RootDeviceName
             ?? throw new DriverException(DriverErrorKind.InvalidConfiguration, $"the image {id} has no root device on EBS: use one that has");
-        var disk = image.BlockDeviceMappings.Find(mapping => mapping.DeviceName == root)?.Ebs?.VolumeSize ?? 0;
+        var disk = image.BlockDeviceMappings?.Find(mapping => mapping.DeviceName == root)?.Ebs?.VolumeSize ?? 0;
         return _images.GetOrAdd(id, new CellImage(id, root, disk, Architecture(image)));
     }
 
@@ -160,7 +161,7 @@ internal static class ImageQuery
     {
         if (!reference.Contains('=', StringComparison.Ordinal))
         {
-            return new DescribeImagesRequest { Owners = ["self"], Filters = [new Filter("name", reference)] };
+            return new DescribeImagesRequest { Owners = ["self"], Filters = [Ec2Filter.On("name", reference)] };
         }
 
         var request = new DescribeImagesRequest();
@@ -193,7 +194,7 @@ internal static class ImageQuery
     private static Filter ReadFilter(string text, string reference)
     {
         var (name, value) = Split(text, reference);
-        return new Filter(name, value.Split(','));
+        return Ec2Filter.On(name, value.Split(','));
     }
 
     private static (string Key, string Value) Split(string text, string reference) =>

@@ -12,15 +12,15 @@ internal static class AwsInstances
             ? new Instance
             {
                 Id = id,
-                State = MapState(instance.State?.Name),
+                State = MapState(instance.State?.Name?.Value),
                 InstanceType = type,
                 Zone = zone,
                 CapacityType = instance.InstanceLifecycle == "spot" ? CapacityType.Spot : CapacityType.OnDemand,
                 Address = connectToPublicAddress ? instance.PublicIpAddress : instance.PrivateIpAddress,
-                PodAddress = instance.NetworkInterfaces
-                    .SelectMany(static network => network.PrivateIpAddresses)
+                PodAddress = instance.NetworkInterfaces?
+                    .SelectMany(static network => network.PrivateIpAddresses ?? [])
                     .FirstOrDefault(static address => address.Primary == false)?.PrivateIpAddress,
-                Tags = instance.Tags.ToDictionary(static tag => tag.Key, static tag => tag.Value, StringComparer.Ordinal),
+                Tags = (instance.Tags ?? []).ToDictionary(static tag => tag.Key, static tag => tag.Value, StringComparer.Ordinal),
                 LaunchedAt = new DateTimeOffset(instance.LaunchTime ?? DateTime.UnixEpoch),
                 StateReason = Explain(instance),
             }
@@ -35,7 +35,7 @@ internal static class AwsInstances
         _ => InstanceState.Terminating,
     };
 
-    private static string? Explain(Ec2Instance instance) => instance.State?.Name switch
+    private static string? Explain(Ec2Instance instance) => instance.State?.Name?.Value switch
     {
         "pending" or "running" => null,
         _ => instance.StateReason?.Message ?? instance.StateTransitionReason,

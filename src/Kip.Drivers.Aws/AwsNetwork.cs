@@ -61,7 +61,7 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
         var vpc = await FindVpcAsync(subnets.Count > 0 ? subnets[0].VpcId : null, cancellationToken).ConfigureAwait(false);
         if (subnets.Count == 0)
         {
-            subnets = await DescribeSubnetsAsync(new Filter("vpc-id", vpc.VpcId!), cancellationToken).ConfigureAwait(false);
+            subnets = await DescribeSubnetsAsync(Ec2Filter.On("vpc-id", vpc.VpcId!), cancellationToken).ConfigureAwait(false);
         }
 
         if (subnets.Count == 0)
@@ -89,7 +89,7 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
         }
 
         // By a filter, because a list of ids with a wrong one in it says nothing about the others.
-        var subnets = await DescribeSubnetsAsync(new Filter("subnet-id", options.SubnetIds), cancellationToken).ConfigureAwait(false);
+        var subnets = await DescribeSubnetsAsync(Ec2Filter.On("subnet-id", options.SubnetIds), cancellationToken).ConfigureAwait(false);
         var missing = options.SubnetIds.Except(subnets.Select(static subnet => subnet.SubnetId)).ToList();
         if (missing.Count > 0)
         {
@@ -108,20 +108,20 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
     }
 
     private Task<List<Subnet>> DescribeSubnetsAsync(Filter filter, CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "ec2:DescribeSubnets",
         "read the subnets",
-        new DescribeSubnetsRequest { Filters = [filter, new Filter("state", "available")] },
-        calls.Ec2.DescribeSubnetsAsync,
-        static response => (response.Subnets, response.NextToken),
+        calls.Ec2.Paginators.DescribeSubnets(new DescribeSubnetsRequest { Filters = [filter, Ec2Filter.On("state", "available")] }).Responses,
+        static response => response.Subnets,
         cancellationToken);
 
     private async Task<Vpc> FindVpcAsync(string? ofSubnets, CancellationToken cancellationToken)
     {
         var id = ofSubnets ?? (options.VpcId is DefaultVpc ? null : options.VpcId);
         var vpcs = await AwsCalls.PageAsync(
+            "ec2:DescribeVpcs",
             "read the VPC",
-            new DescribeVpcsRequest { Filters = [id is null ? new Filter("is-default", "true") : new Filter("vpc-id", id)] },
-            calls.Ec2.DescribeVpcsAsync,
-            static response => (response.Vpcs, response.NextToken),
+            calls.Ec2.Paginators.DescribeVpcs(new DescribeVpcsRequest { Filters = [id is null ? Ec2Filter.On("is-default", "true") : Ec2Filter.On("vpc-id", id)] }).Responses,
+            static response => response.Vpcs,
             cancellationToken).ConfigureAwait(false);
         return vpcs.Find(static vpc => vpc.VpcId is not null)
             ?? throw Invalid(id is null
@@ -132,18 +132,18 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
     /// <summary>The route tables of a network.</summary>
     /// <exception cref="DriverException">They cannot be read.</exception>
     public Task<List<RouteTable>> ReadTablesAsync(string vpcId, CancellationToken cancellationToken) => AwsCalls.PageAsync(
+        "ec2:DescribeRouteTables",
         "read the route tables",
-        new DescribeRouteTablesRequest { Filters = [new Filter("vpc-id", vpcId)] },
-        calls.Ec2.DescribeRouteTablesAsync,
-        static response => (response.RouteTables, response.NextToken),
+        calls.Ec2.Paginators.DescribeRouteTables(new DescribeRouteTablesRequest { Filters = [Ec2Filter.On("vpc-id", vpcId)] }).Responses,
+        static response => response.RouteTables,
         cancellationToken);
 
     /// <summary>The table of a subnet. One without a table of its own has the network's main one.</summary>
     public static Func<string, RouteTable?> BySubnet(List<RouteTable> tables)
     {
-        var main = tables.Find(static table => table.Associations.Exists(static association => association.Main == true));
+        var main = tables.Find(static table => table.Associations?.Exists(static association => association.Main == true) == true);
         var own = tables
-            .SelectMany(static table => table.Associations.Where(static association => association.SubnetId is not null).Select(association => (association.SubnetId, table)))
+            .SelectMany(static table => (table.Associations ?? []).Where(static association => association.SubnetId is not null).Select(association => (association.SubnetId, table)))
             .ToLookup(static pair => pair.SubnetId!, static pair => pair.table, StringComparer.Ordinal);
         return subnet => own[subnet].FirstOrDefault() ?? main;
     }
@@ -152,7 +152,7 @@ internal sealed class AwsNetworkReader(AwsCalls calls, AwsDriverOptions options,
     private async Task<Func<string, bool>> ReadRoutesAsync(string vpcId, CancellationToken cancellationToken)
     {
         var tableOf = BySubnet(await ReadTablesAsync(vpcId, cancellationToken).ConfigureAwait(false));
-        return subnet => tableOf(subnet)?.Routes
+        return subnet => tableOf(subnet)?.Routes?
             .Exists(static route => route.DestinationCidrBlock == "0.0.0.0/0" && route.GatewayId?.StartsWith("igw-", StringComparison.Ordinal) == true) == true;
     }
 

@@ -29,9 +29,9 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
     public async Task<SecurityGroup?> FindAsync(string vpcId, CancellationToken cancellationToken)
     {
         await CheckAsync(vpcId, options.ExtraSecurityGroupIds, "check the extra security groups", cancellationToken).ConfigureAwait(false);
-        var found = await DescribeAsync(cancellationToken, new Filter("vpc-id", vpcId), new Filter("group-name", Name)).ConfigureAwait(false);
+        var found = await DescribeAsync(cancellationToken, Ec2Filter.On("vpc-id", vpcId), Ec2Filter.On("group-name", Name)).ConfigureAwait(false);
         var group = found.Find(static group => group.GroupId is not null);
-        return group is null || group.Tags.Exists(tag => tag.Key == InstanceTags.ControllerId && tag.Value == options.ControllerId)
+        return group is null || group.Tags?.Exists(tag => tag.Key == InstanceTags.ControllerId && tag.Value == options.ControllerId) == true
             ? group
             : throw new DriverException(
                 DriverErrorKind.InvalidConfiguration,
@@ -63,7 +63,7 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
             return;
         }
 
-        var found = await DescribeAsync(cancellationToken, new Filter("vpc-id", vpcId), new Filter("group-id", ids)).ConfigureAwait(false);
+        var found = await DescribeAsync(cancellationToken, Ec2Filter.On("vpc-id", vpcId), Ec2Filter.On("group-id", ids)).ConfigureAwait(false);
         var missing = ids.Except(found.Select(static group => group.GroupId)).ToList();
         if (missing.Count > 0)
         {
@@ -73,10 +73,10 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
     }
 
     private Task<List<SecurityGroup>> DescribeAsync(CancellationToken cancellationToken, params List<Filter> filters) => AwsCalls.PageAsync(
+        "ec2:DescribeSecurityGroups",
         "read the security groups",
-        new DescribeSecurityGroupsRequest { Filters = filters },
-        calls.Ec2.DescribeSecurityGroupsAsync,
-        static response => (response.SecurityGroups, response.NextToken),
+        calls.Ec2.Paginators.DescribeSecurityGroups(new DescribeSecurityGroupsRequest { Filters = filters }).Responses,
+        static response => response.SecurityGroups,
         cancellationToken);
 
     private async Task<SecurityGroup> CreateAsync(string vpcId, CancellationToken cancellationToken)
@@ -101,8 +101,8 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
     private HashSet<Rule> MakeRules(Vpc vpc)
     {
         // Ranges that are on their way out are no longer the network's.
-        var ranges = vpc.CidrBlockAssociationSet
-            .Where(static association => association.CidrBlockState?.State is null or "associated")
+        var ranges = (vpc.CidrBlockAssociationSet ?? [])
+            .Where(static association => association.CidrBlockState?.State?.Value is null or "associated")
             .Select(static association => association.CidrBlock)
             .Append(vpc.CidrBlock)
             .Concat(options.ExtraCidrs)
@@ -112,7 +112,7 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
 
     private async Task ConvergeAsync(SecurityGroup group, HashSet<Rule> wanted, CancellationToken cancellationToken)
     {
-        var present = group.IpPermissions.SelectMany(Rule.Read).ToHashSet();
+        var present = (group.IpPermissions ?? []).SelectMany(Rule.Read).ToHashSet();
         var purpose = $"set the rules of the security group {group.GroupId}";
         if (wanted.Except(present).ToList() is { Count: > 0 } missing)
         {
@@ -170,10 +170,10 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
                 : new Rule(permission.IpProtocol, permission.FromPort, permission.ToPort, default, null);
             return
             [
-                .. permission.IpRanges.Select(range => rule with { Kind = RuleSource.Ipv4, Source = range.CidrIp }),
-                .. permission.Ipv6Ranges.Select(range => rule with { Kind = RuleSource.Ipv6, Source = range.CidrIpv6 }),
-                .. permission.PrefixListIds.Select(list => rule with { Kind = RuleSource.PrefixList, Source = list.Id }),
-                .. permission.UserIdGroupPairs.Select(group => rule with { Kind = RuleSource.Group, Source = group.GroupId }),
+                .. (permission.Ipv4Ranges ?? []).Select(range => rule with { Kind = RuleSource.Ipv4, Source = range.CidrIp }),
+                .. (permission.Ipv6Ranges ?? []).Select(range => rule with { Kind = RuleSource.Ipv6, Source = range.CidrIpv6 }),
+                .. (permission.PrefixListIds ?? []).Select(list => rule with { Kind = RuleSource.PrefixList, Source = list.Id }),
+                .. (permission.UserIdGroupPairs ?? []).Select(group => rule with { Kind = RuleSource.Group, Source = group.GroupId }),
             ];
         }
 
@@ -182,10 +182,10 @@ internal sealed class AwsSecurityGroup(AwsCalls calls, AwsDriverOptions options)
             IpProtocol = rule.Protocol,
             FromPort = rule.FromPort,
             ToPort = rule.ToPort,
-            IpRanges = rule.Kind == RuleSource.Ipv4 ? [new IpRange { CidrIp = rule.Source }] : [],
-            Ipv6Ranges = rule.Kind == RuleSource.Ipv6 ? [new Ipv6Range { CidrIpv6 = rule.Source }] : [],
-            PrefixListIds = rule.Kind == RuleSource.PrefixList ? [new PrefixListId { Id = rule.Source }] : [],
-            UserIdGroupPairs = rule.Kind == RuleSource.Group ? [new UserIdGroupPair { GroupId = rule.Source }] : [],
+            Ipv4Ranges = rule.Kind == RuleSource.Ipv4 ? [new IpRange { CidrIp = rule.Source }] : null,
+            Ipv6Ranges = rule.Kind == RuleSource.Ipv6 ? [new Ipv6Range { CidrIpv6 = rule.Source }] : null,
+            PrefixListIds = rule.Kind == RuleSource.PrefixList ? [new PrefixListId { Id = rule.Source }] : null,
+            UserIdGroupPairs = rule.Kind == RuleSource.Group ? [new UserIdGroupPair { GroupId = rule.Source }] : null,
         })];
     }
 }

@@ -1,6 +1,5 @@
 using System.IO.Compression;
 using System.Text.Json;
-using System.Xml.Linq;
 using Kip.Tests.Support;
 
 namespace Kip.Drivers.Aws.Tests;
@@ -63,17 +62,6 @@ internal sealed class ServiceModel
     /// <summary>An answer in JSON, with every member that the action can answer with, two items in each list, and a member that nobody knows.</summary>
     public string MakeJsonAnswer(string action) =>
         JsonContent(_operations.GetProperty(action).GetProperty("output").GetProperty("shape").GetString()!);
-
-    /// <summary>
-    /// An answer with every member that the action can answer with, two items in each list, and an element that nobody knows in each
-    /// structure. Structures within themselves are left out.
-    /// </summary>
-    public string MakeAnswer(string action)
-    {
-        var shape = _operations.GetProperty(action).GetProperty("output").GetProperty("shape").GetString()!;
-        XNamespace ns = "http://ec2.amazonaws.com/doc/2016-11-15/";
-        return new XElement(ns + $"{action}Response", new XElement(ns + "requestId", "r-1"), Members(shape, ns, [])).ToString();
-    }
 
     private static string PathOf(string service) => System.IO.Path.Combine(Repository.Root, "..", "shared", "api-specs", $"aws-{service}.json.gz");
 
@@ -210,29 +198,6 @@ internal sealed class ServiceModel
         {
             problems.Add($"{at} is no {type} {shape}: {value}");
         }
-    }
-
-    private IEnumerable<object> Members(string shape, XNamespace ns, string[] within) =>
-        within.Contains(shape) ? [] :
-        [
-            new XElement(ns + "notYetInvented", new XElement(ns + "item", "1")),
-            .. _shapes.GetProperty(shape).GetProperty("members").EnumerateObject().Select(member => new XElement(
-                ns + (member.Value.TryGetProperty("locationName", out var name) ? name.GetString()! : member.Name),
-                Content(member.Value.GetProperty("shape").GetString()!, ns, [.. within, shape]))),
-        ];
-
-    private object Content(string shape, XNamespace ns, string[] within)
-    {
-        var description = _shapes.GetProperty(shape);
-        return description.GetProperty("type").GetString() switch
-        {
-            "structure" => Members(shape, ns, within),
-            "list" => Enumerable.Range(0, 2).Select(_ => new XElement(ns + "item", Content(description.GetProperty("member").GetProperty("shape").GetString()!, ns, within))),
-            "integer" or "long" or "double" or "float" => "7",
-            "boolean" => "true",
-            "timestamp" => "2026-01-02T03:04:05.000Z",
-            _ => description.TryGetProperty("enum", out var values) ? values[0].GetString()! : $"text of {shape}",
-        };
     }
 }
 

@@ -39,7 +39,7 @@ public sealed partial class AwsDriver : IVolumeAttacher
     private async Task<Instance?> FindAsync(string instanceId, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var found = await DescribeAsync("look whose the instance is", cancellationToken, new Filter("instance-id", instanceId)).ConfigureAwait(false);
+        var found = await DescribeAsync("look whose the instance is", cancellationToken, Ec2Filter.On("instance-id", instanceId)).ConfigureAwait(false);
         return found.Find(instance => instance.Id == instanceId);
     }
 }

@@ -38,7 +38,7 @@ internal sealed partial class AwsVolumes(AwsCalls calls, TimeProvider time)
             switch (StateOn(volume, instanceId))
             {
                 case "attached":
-                    return Describe(volumeId, volume.Attachments.Find(attachment => attachment.InstanceId == instanceId)?.Device);
+                    return Describe(volumeId, volume.Attachments?.Find(attachment => attachment.InstanceId == instanceId)?.Device);
                 case null when volume.State != "creating":
                     CheckFree(volume, purpose);
                     try
@@ -89,16 +89,16 @@ internal sealed partial class AwsVolumes(AwsCalls calls, TimeProvider time)
 
     /// <summary>The state of the volume's attachment to an instance, or null when there is none.</summary>
     private static string? StateOn(Volume volume, string instanceId) =>
-        volume.Attachments.Find(attachment => attachment.InstanceId == instanceId)?.State is { } state and not "detached" ? state : null;
+        volume.Attachments?.Find(attachment => attachment.InstanceId == instanceId)?.State?.Value is { } state and not "detached" ? state : null;
 
     private static void CheckFree(Volume volume, string purpose)
     {
-        if (volume.State is "deleting" or "deleted")
+        if (volume.State?.Value is "deleting" or "deleted")
         {
             throw new DriverException(DriverErrorKind.NotFound, $"cannot {purpose}: the volume is being deleted");
         }
 
-        if (volume.MultiAttachEnabled != true && volume.Attachments.Find(static attachment => attachment.State != "detached") is { } other)
+        if (volume.MultiAttachEnabled != true && volume.Attachments?.Find(static attachment => attachment.State != "detached") is { } other)
         {
             throw new DriverException(DriverErrorKind.Transient, $"cannot {purpose}: it is {other.State} at {other.InstanceId}, and a volume of its type can be at one instance only");
         }
@@ -121,10 +121,10 @@ internal sealed partial class AwsVolumes(AwsCalls calls, TimeProvider time)
         try
         {
             var found = await AwsCalls.PageAsync(
+                "ec2:DescribeVolumes",
                 $"look at {volumeId}",
-                new DescribeVolumesRequest { VolumeIds = [volumeId] },
-                calls.Ec2.DescribeVolumesAsync,
-                static response => (response.Volumes, response.NextToken),
+                calls.Ec2.Paginators.DescribeVolumes(new DescribeVolumesRequest { VolumeIds = [volumeId] }).Responses,
+                static response => response.Volumes,
                 cancellationToken).ConfigureAwait(false);
             return found.Find(volume => volume.VolumeId == volumeId);
         }
@@ -137,12 +137,12 @@ internal sealed partial class AwsVolumes(AwsCalls calls, TimeProvider time)
     private async Task AttachNowAsync(string instanceId, string volumeId, string purpose, CancellationToken cancellationToken)
     {
         var attached = await AwsCalls.PageAsync(
+            "ec2:DescribeVolumes",
             $"look at the volumes of {instanceId}",
-            new DescribeVolumesRequest { Filters = [new Filter("attachment.instance-id", instanceId)] },
-            calls.Ec2.DescribeVolumesAsync,
-            static response => (response.Volumes, response.NextToken),
+            calls.Ec2.Paginators.DescribeVolumes(new DescribeVolumesRequest { Filters = [Ec2Filter.On("attachment.instance-id", instanceId)] }).Responses,
+            static response => response.Volumes,
             cancellationToken).ConfigureAwait(false);
-        var taken = attached.SelectMany(static volume => volume.Attachments).Where(attachment => attachment.InstanceId == instanceId).Select(static attachment => attachment.Device);
+        var taken = attached.SelectMany(static volume => volume.Attachments ?? []).Where(attachment => attachment.InstanceId == instanceId).Select(static attachment => attachment.Device);
         // Each volume begins elsewhere, so that two that are attached at the same time seldom take the same name.
         var first = (int)(Convert.ToUInt64(volumeId[^4..], 16) % (ulong)Names.Length);
         var request = new AttachVolumeRequest

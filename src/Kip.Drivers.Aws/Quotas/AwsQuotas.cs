@@ -27,10 +27,10 @@ internal sealed class AwsQuotas(AwsCalls calls, AwsDriverOptions options)
     public async Task<IReadOnlyList<AwsCheck>> CheckAsync(CancellationToken cancellationToken)
     {
         var running = await AwsCalls.PageAsync(
+            "ec2:DescribeInstances",
             "count the vCPUs of the account's instances",
-            new DescribeInstancesRequest { MaxResults = InstancesOnOnePage, Filters = [new Filter("instance-state-name", "pending", "running")] },
-            calls.Ec2.DescribeInstancesAsync,
-            static response => (response.Reservations.SelectMany(static reservation => reservation.Instances), response.NextToken),
+            calls.Ec2.Paginators.DescribeInstances(new DescribeInstancesRequest { MaxResults = InstancesOnOnePage, Filters = [Ec2Filter.On("instance-state-name", "pending", "running")] }).Responses,
+            static response => response.Reservations?.SelectMany(static reservation => reservation.Instances ?? []),
             cancellationToken).ConfigureAwait(false);
         var counted = running.Where(static instance => instance.Placement?.Tenancy != "host" && IsStandard(instance.InstanceType ?? "")).ToLookup(static instance => instance.InstanceLifecycle == "spot", Processors);
         using var client = calls.Make(ServiceQuotasActions.Service);

@@ -1,3 +1,4 @@
+using Amazon.EC2;
 using Amazon.EC2.Model;
 
 namespace Kip.Drivers.Aws;
@@ -8,8 +9,6 @@ namespace Kip.Drivers.Aws;
 /// </content>
 public sealed partial class AwsDriver : ICellRouter
 {
-    private const string Blackhole = "blackhole"; // what it leads to has gone
-
     /// <inheritdoc/>
     public async Task RouteAsync(string instanceId, IReadOnlyList<string> ranges, CancellationToken cancellationToken)
     {
@@ -46,8 +45,8 @@ public sealed partial class AwsDriver : ICellRouter
         foreach (var table in await _network.ReadTablesAsync(network.VpcId, cancellationToken).ConfigureAwait(false))
         {
             // Of an instance that has ended EC2 knows the interface only.
-            foreach (var route in table.Routes.Where(route => ranges.Contains(route.DestinationCidrBlock)
-                && (route.InstanceId == instanceId || (route is { InstanceId: null, NetworkInterfaceId: not null, State: Blackhole }))))
+            foreach (var route in (table.Routes ?? []).Where(route => ranges.Contains(route.DestinationCidrBlock)
+                && (route.InstanceId == instanceId || (route is { InstanceId: null, NetworkInterfaceId: not null } && route.State == RouteState.Blackhole))))
             {
                 var gone = new DeleteRouteRequest { RouteTableId = table.RouteTableId!, DestinationCidrBlock = route.DestinationCidrBlock! };
                 try
@@ -69,7 +68,7 @@ public sealed partial class AwsDriver : ICellRouter
     private async Task RouteAsync(RouteTable table, string range, string instanceId, CancellationToken cancellationToken)
     {
         var (id, purpose) = (table.RouteTableId!, $"route {range} to {instanceId} in {table.RouteTableId}");
-        if (table.Routes.Find(route => route.DestinationCidrBlock == range) is not { } there)
+        if (table.Routes?.Find(route => route.DestinationCidrBlock == range) is not { } there)
         {
             var create = new CreateRouteRequest { RouteTableId = id, DestinationCidrBlock = range, InstanceId = instanceId };
             await AwsCalls.CallAsync("ec2:CreateRoute", purpose, token => _calls.Ec2.CreateRouteAsync(create, token), cancellationToken).ConfigureAwait(false);
@@ -81,7 +80,7 @@ public sealed partial class AwsDriver : ICellRouter
             return;
         }
 
-        if (there.State != Blackhole && (there.InstanceId is not { } other || await FindAsync(other, cancellationToken).ConfigureAwait(false) is null))
+        if (there.State != RouteState.Blackhole && (there.InstanceId is not { } other || await FindAsync(other, cancellationToken).ConfigureAwait(false) is null))
         {
             var target = there.InstanceId ?? there.NetworkInterfaceId ?? there.GatewayId ?? "something else";
             throw new DriverException(

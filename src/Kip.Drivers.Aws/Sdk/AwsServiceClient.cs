@@ -26,7 +26,6 @@ internal abstract class AwsServiceClient : AmazonServiceClient
     {
         pipeline.RemoveHandler<EndpointResolver>();
         pipeline.AddHandlerAfter<Marshaller>(new Endpoints());
-        pipeline.ReplaceHandler<RetryHandler>(new RetryHandler(new PatientOnlyWhereItHelps(Config)));
         pipeline.AddHandlerAfter<RetryHandler>(new SignatureVersion4());
     }
 
@@ -45,14 +44,5 @@ internal abstract class AwsServiceClient : AmazonServiceClient
         private static readonly List<IAuthSchemeOption> Options = [new AuthSchemeOption { SchemeId = "aws.auth#sigv4" }];
 
         protected override List<IAuthSchemeOption> ResolveAuthOptions(IExecutionContext executionContext) => Options;
-    }
-
-    /// <summary>EC2 says that it has no machines with status 500; asking again at once would only keep the pod from another type.</summary>
-    private sealed class PatientOnlyWhereItHelps(IClientConfig config) : StandardRetryPolicy(config)
-    {
-        public override Task<bool> RetryForExceptionAsync(IExecutionContext executionContext, Exception exception) =>
-            exception is AmazonServiceException { ErrorCode: { } code } && code.StartsWith("Insufficient", StringComparison.Ordinal)
-                ? Task.FromResult(false)
-                : base.RetryForExceptionAsync(executionContext, exception);
     }
 }

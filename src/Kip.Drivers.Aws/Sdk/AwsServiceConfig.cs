@@ -30,19 +30,7 @@ internal sealed class AwsServiceConfig : ClientConfig
         ServiceVersion = version;
         ServiceId = service.ToUpperInvariant();
         AuthenticationServiceName = service;
-        if (endpoint is null)
-        {
-            RegionEndpoint = Amazon.RegionEndpoint.GetBySystemName(region);
-        }
-        else
-        {
-            ServiceURL = endpoint.ToString();
-            AuthenticationRegion = region;
-        }
-
-        MaxErrorRetry = Retries;
-        RetryMode = RequestRetryMode.Standard;
-        Timeout = AttemptTimeout;
+        Configure(this, region, endpoint);
         EndpointProvider = new Provider(this);
     }
 
@@ -53,6 +41,25 @@ internal sealed class AwsServiceConfig : ClientConfig
     public override string UserAgent { get; } = InternalSDKUtils.BuildUserAgentString("Kip", KipVersion.Text);
 
     public override Endpoint DetermineServiceOperationEndpoint(ServiceOperationEndpointParameters parameters) => Resolve();
+
+    /// <summary>What holds for the clients of all services.</summary>
+    public static void Configure(ClientConfig config, string region, Uri? endpoint)
+    {
+        if (endpoint is null)
+        {
+            config.RegionEndpoint = Amazon.RegionEndpoint.GetBySystemName(region);
+        }
+        else
+        {
+            config.ServiceURL = endpoint.ToString();
+            config.AuthenticationRegion = region;
+        }
+
+        config.MaxErrorRetry = Retries;
+        config.RetryMode = RequestRetryMode.Standard;
+        config.Timeout = AttemptTimeout;
+        config.ConnectTimeout = ConnectionTimeout;
+    }
 
     private Endpoint Resolve()
     {
