@@ -15,8 +15,10 @@ internal sealed class BenchCells : IAsyncDisposable
 
     private readonly string _state;
     private readonly CertificateAuthority _authority;
+    private readonly SqliteCellStore _store;
 
-    private BenchCells(string state, CertificateAuthority authority, LocalDriver driver, CellManager manager) => (_state, _authority, Driver, Manager) = (state, authority, driver, manager);
+    private BenchCells(string state, CertificateAuthority authority, SqliteCellStore store, LocalDriver driver, CellManager manager) =>
+        (_state, _authority, _store, Driver, Manager) = (state, authority, store, driver, manager);
 
     public LocalDriver Driver { get; }
 
@@ -42,15 +44,16 @@ internal sealed class BenchCells : IAsyncDisposable
             },
             time,
             NullLogger<LocalDriver>.Instance);
+        var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default);
         var manager = new CellManager(
             new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells(InstanceType, ready)] },
             driver,
-            await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
+            store,
             new GrpcAgentConnector(authority, time, NullLogger<GrpcAgentConnector>.Instance),
             time,
             NullLogger<CellManager>.Instance);
         await manager.StartAsync(default);
-        return new BenchCells(state, authority, driver, manager);
+        return new BenchCells(state, authority, store, driver, manager);
     }
 
     /// <summary>Waits until a cell is ready, with its images, and this machine has come to rest.</summary>
@@ -102,6 +105,7 @@ internal sealed class BenchCells : IAsyncDisposable
     {
         await Manager.CollectAsync(static _ => true, default);
         await Manager.DisposeAsync();
+        _store.Dispose();
         _authority.Dispose();
         Directory.Delete(_state, recursive: true);
     }
