@@ -17,10 +17,11 @@ internal sealed class BenchCells : IAsyncDisposable
 
     private readonly string _state;
     private readonly CertificateAuthority _authority;
+    private readonly SqliteCellStore _store;
     private readonly DriverWithGate _gate;
 
-    private BenchCells(string state, CertificateAuthority authority, LocalDriver driver, DriverWithGate gate, CellManager manager) =>
-        (_state, _authority, Driver, _gate, Manager) = (state, authority, driver, gate, manager);
+    private BenchCells(string state, CertificateAuthority authority, SqliteCellStore store, LocalDriver driver, DriverWithGate gate, CellManager manager) =>
+        (_state, _authority, _store, Driver, _gate, Manager) = (state, authority, store, driver, gate, manager);
 
     public LocalDriver Driver { get; }
 
@@ -47,15 +48,16 @@ internal sealed class BenchCells : IAsyncDisposable
             time,
             NullLogger<LocalDriver>.Instance);
         var gate = new DriverWithGate(driver);
+        var store = await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default);
         var manager = new CellManager(
             new CellManagerOptions { Owner = "bench", ControllerCa = authority.CertificatePem, StandbyCells = [new StandbyCells(InstanceType, ready)] },
             gate,
-            await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
+            store,
             new GrpcAgentConnector(authority, time, NullLogger<GrpcAgentConnector>.Instance),
             time,
             NullLogger<CellManager>.Instance);
         await manager.StartAsync(default);
-        return new BenchCells(state, authority, driver, gate, manager);
+        return new BenchCells(state, authority, store, driver, gate, manager);
     }
 
     /// <summary>
@@ -114,6 +116,7 @@ internal sealed class BenchCells : IAsyncDisposable
         using var boots = HoldBoots(); // or what is collected is replaced
         await Manager.CollectAsync(static _ => true, default);
         await Manager.DisposeAsync();
+        _store.Dispose();
         _authority.Dispose();
         Directory.Delete(_state, recursive: true);
     }

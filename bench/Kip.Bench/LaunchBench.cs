@@ -35,10 +35,11 @@ internal static class LaunchBench
                 return null;
             },
         });
+        using var store = await SqliteCellStore.OpenAsync(storePath, default);
         await using var manager = new CellManager(
             new CellManagerOptions { Owner = "launch", ControllerCa = "pem" },
             cloud.CreateDriver("launch"),
-            await SqliteCellStore.OpenAsync(storePath, default),
+            store,
             cloud.CreateConnector(),
             TimeProvider.System,
             NullLogger<CellManager>.Instance);

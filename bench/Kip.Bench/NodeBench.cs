@@ -1,16 +1,11 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using Kip.Cells;
-using Kip.Drivers;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Configuration;
 using Kip.Kubernetes.Events;
 using Kip.Kubernetes.Informers;
 using Kip.Kubernetes.Objects;
-using Kip.Testing;
-using Kip.VirtualKubelet;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Kip.Bench;
@@ -26,10 +21,13 @@ internal static class NodeBench
     private const int WarmCells = 60;
     private static readonly TimeSpan WarmBoot = TimeSpan.FromSeconds(20);
 
-    public static async Task RunAsync(string kubeconfig, IReadOnlyList<int> bursts)
+    /// <param name="program">The process that is measured: bench/Kip.Bench.Host, published as machine code.</param>
+    /// <param name="kubeconfig">Of the API server.</param>
+    /// <param name="bursts">How many pods at once, one burst after another.</param>
+    public static async Task RunAsync(string program, string kubeconfig, IReadOnlyList<int> bursts)
     {
         Console.WriteLine($"virtual node, simulated cloud, API server 1.20 on the same machine; {Measured.Machine()}");
-        using var host = Start(kubeconfig, "cold");
+        using var host = Start(program, kubeconfig, 0, TimeSpan.Zero);
         var configuration = await KubernetesConfiguration.LoadAsync(kubeconfig, null, TimeProvider.System, default);
         using var client = new KubernetesClient(configuration, null, TimeProvider.System);
         using var ending = new CancellationTokenSource();
@@ -51,69 +49,12 @@ internal static class NodeBench
         PrintDecisions(watch, launched, 50);
         PrintDecisions(watch, launched, 200);
 
-        using var warm = Start(kubeconfig, "warm");
+        using var warm = Start(program, kubeconfig, WarmCells, WarmBoot);
         await PacedAsync(client, watch, warm, 5, 50);
         var cold = (await EndAsync(warm)).Count(static l => l.Key.Length > 0);
         Console.WriteLine($"  the same, on standby cells of a cloud that takes {WarmBoot.TotalSeconds:0} s to boot; {cold} of them had to wait for a boot");
         await ending.CancelAsync();
         await watching;
-    }
-
-    /// <summary>The process that is measured: a node until its standard input ends.</summary>
-    /// <param name="kubeconfig">Of the API server.</param>
-    /// <param name="isWarm">Whether boots take long and cells are kept ready.</param>
-    public static async Task HostAsync(string kubeconfig, bool isWarm)
-    {
-        var launches = new ConcurrentQueue<(string Pod, long At)>();
-        var state = Directory.CreateTempSubdirectory("kip-bench-").FullName;
-        var time = TimeProvider.System;
-        var configuration = await KubernetesConfiguration.LoadAsync(kubeconfig, null, time, default);
-        using var client = new KubernetesClient(configuration, null, time);
-        using var leaseClient = new KubernetesClient(configuration, null, time);
-        using var cloud = new SimulatedCloud(time, new SimulatedCloudOptions
-        {
-            CallTime = TimeSpan.Zero,
-            Plan = request =>
-            {
-                launches.Enqueue((request.Tags.GetValueOrDefault(InstanceTags.PodName, ""), Stopwatch.GetTimestamp()));
-                var boot = isWarm ? WarmBoot : TimeSpan.Zero;
-                return new InstancePlan { RunningAfter = boot, AgentReadyAfter = boot, TerminationTime = TimeSpan.Zero };
-            },
-            Script = static _ => PodScript.Forever,
-            TerminatedVisible = TimeSpan.FromSeconds(1),
-        });
-        await using var node = new VirtualNode(
-            new VirtualNodeOptions { NodeName = Node, HostIdentity = Node, InternalIP = IPAddress.Loopback, KubeletPort = 0, Version = "v1.20.0-kip", Workers = 50 },
-            client,
-            leaseClient,
-            new CellManagerOptions { Owner = Node, ControllerCa = "pem", StandbyCells = isWarm ? [new StandbyCells("sim.nano", WarmCells)] : [] },
-            cloud.CreateDriver(Node),
-            await SqliteCellStore.OpenAsync(Path.Combine(state, "kip.db"), default),
-            cloud.CreateConnector(),
-            time,
-            NullLoggerFactory.Instance);
-        using var ending = new CancellationTokenSource();
-        var running = node.RunAsync(ending.Token);
-        await await Task.WhenAny(node.Ready, running);
-        while (isWarm && node.Cells.Standby.Count(static r => r.State == CellState.Ready) < WarmCells)
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(100), time, default);
-        }
-
-        Console.WriteLine("ready");
-        while (await Console.In.ReadLineAsync() is not null)
-        {
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{GC.GetTotalAllocatedBytes()} {GC.GetGCMemoryInfo().TotalCommittedBytes}"));
-        }
-
-        foreach (var (pod, at) in launches)
-        {
-            Console.WriteLine($"{pod} {at}");
-        }
-
-        await ending.CancelAsync();
-        await running;
-        Directory.Delete(state, recursive: true);
     }
 
     /// <summary>Ends the process, which says when it launched a cell for which pod; both clocks are the machine's monotonic one.</summary>
@@ -138,9 +79,11 @@ internal static class NodeBench
             $"  paced {perSecond}: create call to launch call   p50 {all[all.Count / 2],7:0.0} ms   p99 {all[(int)(all.Count * 0.99)],7:0.0} ms"));
     }
 
-    private static Process Start(string kubeconfig, string mode)
+    private static Process Start(string program, string kubeconfig, int warmCells, TimeSpan boot)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, [typeof(NodeBench).Assembly.Location, "node-host", kubeconfig, mode])
+        var start = new ProcessStartInfo(
+            program,
+            [kubeconfig, Node, warmCells.ToString(CultureInfo.InvariantCulture), boot.TotalSeconds.ToString(CultureInfo.InvariantCulture)])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -152,7 +95,7 @@ internal static class NodeBench
     private static async Task BurstAsync(KubernetesClient client, Watch watch, Process host, int count, string what)
     {
         await SettleAsync(host);
-        var (allocatedBefore, _) = await HeapAsync(host);
+        var heapBefore = await HeapAsync(host);
         var before = Cpu(host);
         var begin = Stopwatch.GetTimestamp();
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, (i, ct) => CreateAsync(client, watch, $"b{i}", ct));
@@ -160,11 +103,11 @@ internal static class NodeBench
         var took = Stopwatch.GetElapsedTime(begin);
         var created = Cpu(host) - before;
         host.Refresh();
-        var resident = host.WorkingSet64 / 1e6;
-        Print(what, count / took.TotalSeconds, watch.Latencies(), created / count, resident);
-        var (allocated, committed) = await HeapAsync(host);
+        Print(what, count / took.TotalSeconds, watch.Latencies(), created / count, host.WorkingSet64 / 1e6);
+        var heap = await HeapAsync(host);
         Console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture, $"  allocated {(allocated - allocatedBefore) / 1e3 / count,6:0.0} kB a pod, heap committed {committed / 1e6:0.0} MB"));
+            CultureInfo.InvariantCulture,
+            $"  a pod: {(heap.Allocated - heapBefore.Allocated) / 1e3 / count:0.0} kB allocated; {heap.Collections - heapBefore.Collections} collections, {(heap.Paused - heapBefore.Paused).TotalMilliseconds:0} ms in them; heap {heap.Committed / 1e6:0} MB"));
         before = Cpu(host);
         begin = Stopwatch.GetTimestamp();
         await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = 64 }, async (i, ct) =>
@@ -249,13 +192,16 @@ internal static class NodeBench
         },
     };
 
-    /// <summary>All that the process has allocated, in bytes, and what its heap took from the machine at the last collection.</summary>
-    private static async Task<(double Allocated, double Committed)> HeapAsync(Process host)
+    private static async Task<Heap> HeapAsync(Process host)
     {
         await host.StandardInput.WriteLineAsync();
         await host.StandardInput.FlushAsync();
         var line = (await host.StandardOutput.ReadLineAsync())!.Split(' ');
-        return (double.Parse(line[0], CultureInfo.InvariantCulture), double.Parse(line[1], CultureInfo.InvariantCulture));
+        return new Heap(
+            long.Parse(line[0], CultureInfo.InvariantCulture),
+            long.Parse(line[1], CultureInfo.InvariantCulture),
+            int.Parse(line[2], CultureInfo.InvariantCulture),
+            TimeSpan.FromMilliseconds(double.Parse(line[3], CultureInfo.InvariantCulture)));
     }
 
     /// <summary>Waits until the node has nothing left to do from before: cells end after their pods.</summary>
@@ -276,6 +222,13 @@ internal static class NodeBench
     private static void Print(string what, double rate, List<double> latencies, double cpu, double resident) => Console.WriteLine(string.Create(
         CultureInfo.InvariantCulture,
         $"{what,-24}{rate,10:0} pods/s   p50 {latencies[latencies.Count / 2],7:0.0} ms   p99 {latencies[(int)(latencies.Count * 0.99)],7:0.0} ms   {cpu,6:0.00} ms CPU a pod   {resident,5:0} MB"));
+
+    /// <summary>What the process says of its memory.</summary>
+    /// <param name="Allocated">Bytes, since its start.</param>
+    /// <param name="Committed">Bytes that the heap had from the machine at the last collection.</param>
+    /// <param name="Collections">How many there were.</param>
+    /// <param name="Paused">How long they took.</param>
+    private sealed record Heap(long Allocated, long Committed, int Collections, TimeSpan Paused);
 
     /// <summary>From just before the call that makes a pod to the watch event that shows it running.</summary>
     private sealed class Watch

@@ -20,17 +20,14 @@ switch (args)
         return await StormBench.RunAsync(Count(rest, 5000));
     case ["soak", .. var rest]:
         return await SoakBench.RunAsync(Count([.. rest.Take(1)], 60), Count([.. rest.Skip(1)], Random.Shared.Next()));
-    case ["node", var kubeconfig, .. var bursts]:
-        await NodeBench.RunAsync(kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
+    case ["node", var program, var kubeconfig, .. var bursts]:
+        await NodeBench.RunAsync(program, kubeconfig, bursts.Length > 0 ? [.. bursts.Select(static b => Count([b], 100))] : [100, 1000]);
         return 0;
     case ["streams", var kubeconfig, .. var rest]:
         await StreamsBench.RunAsync(root, kubeconfig, Count(rest, 1000));
         return 0;
-    case ["node-host", var kubeconfig, var mode]:
-        await NodeBench.HostAsync(kubeconfig, isWarm: mode == "warm");
-        return 0;
     default:
-        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | pod [ROUNDS [starts|probes|log]] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node KUBECONFIG [PODS...] | streams KUBECONFIG [MEGABYTES]");
+        Console.Error.WriteLine("usage: run [ROUNDS] | agent [ROUNDS] | fleet [PODS] | pod [ROUNDS [starts|probes|log]] | sizing | storm [PODS] | soak [MINUTES [SEED]] | node HOST KUBECONFIG [PODS...] | streams KUBECONFIG [MEGABYTES]");
         return 2;
 }
 

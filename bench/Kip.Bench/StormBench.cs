@@ -31,7 +31,7 @@ internal static class StormBench
         cloud.SetCapacity("sim.small", "sim-1a", CapacityType.OnDemand, pods / 4);
         using var directory = new TemporaryStore();
         await LaunchBench.RunAsync(directory.Path);
-        var store = await SqliteCellStore.OpenAsync(directory.Path, default);
+        using var store = await SqliteCellStore.OpenAsync(directory.Path, default);
         var before = GC.GetTotalMemory(forceFullCollection: true);
         var begin = Stopwatch.GetTimestamp();
         var processor = Process.GetCurrentProcess().TotalProcessorTime;

@@ -59,7 +59,7 @@ internal abstract class NodeMemory : IDisposable
         }
     }
 
-    /// <summary>The records of the cells of one cloud.</summary>
+    /// <summary>The records of the cells of one cloud, until this is disposed of. To be called once.</summary>
     public abstract Task<ICellStore> OpenRecordsAsync(NodeCloud cloud, CancellationToken cancellationToken);
 
     public virtual void Dispose() => Authority.Dispose();
@@ -87,12 +87,15 @@ internal abstract class NodeMemory : IDisposable
     private sealed class InFolder(OwnerLock held, CertificateAuthority authority, string folder)
         : NodeMemory(held.Owner, $"{Environment.MachineName}-{authority.Id}", authority)
     {
+        private SqliteCellStore? _records;
+
         public override async Task<ICellStore> OpenRecordsAsync(NodeCloud cloud, CancellationToken cancellationToken) =>
-            await SqliteCellStore.OpenAsync(Path.Combine(folder, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
+            _records = await SqliteCellStore.OpenAsync(Path.Combine(folder, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
 
         public override void Dispose()
         {
             base.Dispose();
+            _records?.Dispose();
             held.Dispose();
         }
     }

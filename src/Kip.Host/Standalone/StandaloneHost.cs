@@ -16,18 +16,19 @@ internal sealed class StandaloneHost : IAsyncDisposable
     private readonly OwnerLock _owner;
     private readonly CertificateAuthority _authority;
     private readonly NodeCloud _cloud;
+    private readonly SqliteCellStore _store;
 
-    private StandaloneHost(string owners, OwnerLock owner, CertificateAuthority authority, NodeCloud cloud, ICellStore store, CellManager manager)
+    private StandaloneHost(string owners, OwnerLock owner, CertificateAuthority authority, NodeCloud cloud, SqliteCellStore store, CellManager manager)
     {
         _owners = owners;
         _owner = owner;
         _authority = authority;
         _cloud = cloud;
-        Store = store;
+        _store = store;
         Manager = manager;
     }
 
-    public ICellStore Store { get; }
+    public ICellStore Store => _store;
 
     public CellManager Manager { get; }
 
@@ -43,6 +44,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
     {
         OwnerLock? owner = null;
         NodeCloud? cloud = null;
+        SqliteCellStore? store = null;
         try
         {
             var time = TimeProvider.System;
@@ -50,7 +52,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
             owner = OwnerLock.Create(owners, RunPrefix);
             var authority = await CertificateAuthority.LoadOrCreateAsync(settings.StateDirectory, time, cancellationToken).ConfigureAwait(false);
             cloud = NodeCloud.Open(ofNode ? settings : settings with { Provider = settings.Provider with { ControllerId = null } }, instanceData: null, authority.Id, time, loggers);
-            var store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
+            store = await SqliteCellStore.OpenAsync(Path.Combine(settings.StateDirectory, cloud.RecordFile), cancellationToken).ConfigureAwait(false);
             var manager = new CellManager(
                 settings.CellOptions(owner.Owner, authority, cloud),
                 cloud.Driver,
@@ -63,6 +65,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or DriverException)
         {
+            store?.Dispose();
             cloud?.Dispose();
             owner?.Dispose();
             throw new HostException(ExitCodes.KipFailed, e.Message, e);
@@ -109,6 +112,7 @@ internal sealed class StandaloneHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Manager.DisposeAsync().ConfigureAwait(false);
+        _store.Dispose();
         _cloud.Dispose();
         _authority.Dispose();
         _owner.Dispose();

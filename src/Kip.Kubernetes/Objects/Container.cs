@@ -5,6 +5,8 @@ namespace Kip.Kubernetes.Objects;
 /// <summary>One container of a pod.</summary>
 public class Container : ApiObject
 {
+    internal Container Copy() => (Container)MemberwiseClone();
+
     /// <summary>The name, unique in the pod.</summary>
     public string Name { get; set => field = value ?? ""; } = "";
 

@@ -17,4 +17,15 @@ public sealed class Pod : ApiObject, IKubernetesObject
 
     /// <summary>What is observed.</summary>
     public PodStatus? Status { get; set; }
+
+    /// <summary>
+    /// Makes a copy with a spec and containers of its own, whose properties can be given other values. What the properties hold is shared
+    /// with the original.
+    /// </summary>
+    public Pod CopyWithOwnSpec()
+    {
+        var copy = (Pod)MemberwiseClone();
+        copy.Spec = Spec.CopyWithOwnContainers();
+        return copy;
+    }
 }

@@ -5,6 +5,15 @@ namespace Kip.Kubernetes.Objects;
 /// <summary>What a pod's owner wants.</summary>
 public sealed class PodSpec : ApiObject
 {
+    internal PodSpec CopyWithOwnContainers()
+    {
+        var copy = (PodSpec)MemberwiseClone();
+        copy.InitContainers = InitContainers?.ConvertAll(static c => c.Copy());
+        copy.Containers = Containers.ConvertAll(static c => c.Copy());
+        copy.EphemeralContainers = EphemeralContainers?.ConvertAll(static c => (EphemeralContainer)c.Copy());
+        return copy;
+    }
+
     /// <summary>Volumes that containers may mount.</summary>
     public List<Volume>? Volumes { get; set; }
 

@@ -270,12 +270,18 @@ internal sealed partial class PodController : IAsyncDisposable
             return;
         }
 
+        if (tracked.IsDeleted)
+        {
+            return;
+        }
+
         // Its containers have ended, and that is what the pod's owner waits for; the cell may take its time to end.
         await _statuses.FlushAsync(tracked.Reference.Uid, cancellationToken).ConfigureAwait(false);
         try
         {
             await _client.DeleteAsync(
                 Resources.Pods, key, new DeleteOptions { GracePeriod = TimeSpan.Zero, Uid = tracked.Reference.Uid }, cancellationToken).ConfigureAwait(false);
+            tracked.IsDeleted = true;
         }
         catch (KubernetesApiException e) when (e.IsNotFound || e.IsConflict)
         {

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using System.Text;
 using System.Text.Json;
 using Kip.Cells;
+using Kip.Kubernetes;
 using Kip.Kubernetes.Client;
 using Kip.Kubernetes.Objects;
 using Microsoft.Extensions.Logging;
@@ -234,22 +236,15 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
     }
 
     // The UID makes the API server refuse it for another pod of the same name. A merge leaves what is not said: what no longer holds is said
-    // to be null.
+    // to be null. A status always says the phase, so that it is never empty.
     private static byte[] ToPatch(PodReference pod, PodStatus status)
     {
-        using var buffer = new MemoryStream(2048);
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteStartObject("metadata"u8);
-            json.WriteString("uid"u8, pod.Uid);
-            json.WriteEndObject();
-            json.WritePropertyName("status"u8);
-            WriteStatus(json, status);
-            json.WriteEndObject();
-        }
-
-        return buffer.ToArray();
+        var nulls = (status.Reason is null ? ",\"reason\":null" : "") + (status.Message is null ? ",\"message\":null" : "") + (status.Resize is null ? ",\"resize\":null" : "");
+        return
+        [
+            .. "{\"metadata\":{\"uid\":\""u8, .. JsonEncodedText.Encode(pod.Uid).EncodedUtf8Bytes, .. "\"},\"status\":"u8,
+            .. KubernetesJson.SerializeToUtf8(status).AsSpan()[..^1], .. Encoding.UTF8.GetBytes(nulls), .. "}}"u8,
+        ];
     }
 
     /// <summary>Of all conditions only those about a change of resources go away again.</summary>
@@ -261,23 +256,9 @@ internal sealed partial class PodStatusWriter : IAsyncDisposable
             return status;
         }
 
-        var changed = Kubernetes.KubernetesJson.Clone(status);
+        var changed = KubernetesJson.Clone(status);
         changed.Conditions = [.. changed.Conditions ?? [], .. over.Select(static type => new PodCondition { Type = type, Unknown = new() { ["$patch"] = _delete } })];
         return changed;
-    }
-
-    private static void WriteStatus(Utf8JsonWriter json, PodStatus status)
-    {
-        var text = Kubernetes.KubernetesJson.SerializeToUtf8(status).AsSpan();
-        var nulls = (status.Reason is null ? ",\"reason\":null" : "") + (status.Message is null ? ",\"message\":null" : "") + (status.Resize is null ? ",\"resize\":null" : "");
-        if (nulls.Length == 0)
-        {
-            json.WriteRawValue(text, skipInputValidation: true);
-            return;
-        }
-
-        // A status always says the phase, so that it is never empty.
-        json.WriteRawValue([.. text[..^1], .. System.Text.Encoding.UTF8.GetBytes(nulls), (byte)'}'], skipInputValidation: true);
     }
 
     [LoggerMessage(30, LogLevel.Warning, "The status of pod {Pod} could not be told, tried again: {Problem}")]

@@ -33,6 +33,9 @@ internal sealed class TrackedPod(PodReference reference)
         set => _hasEnded = value;
     }
 
+    /// <summary>The API server was told to delete the pod, and will: nothing more needs to be said, however long it takes.</summary>
+    public bool IsDeleted { get; set; }
+
     /// <summary>The cell has ended too, and its record is deleted.</summary>
     public bool CellIsGone
     {

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Kip.Agents;
 using Kip.Cells;
-using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
 using Kip.VirtualKubelet.Pods;
 using Microsoft.Extensions.Logging;
@@ -43,7 +42,7 @@ internal sealed class PodResolver : IPodResolver, IDisposable
         try
         {
             var objects = await ReadAsync(key, pod, cancellationToken).ConfigureAwait(false);
-            var resolved = KubernetesJson.Clone(pod);
+            var resolved = pod.CopyWithOwnSpec();
             foreach (var container in PodReferences.ContainersOf(resolved.Spec))
             {
                 EnvironmentResolver.Resolve(pod, container, objects, _events);

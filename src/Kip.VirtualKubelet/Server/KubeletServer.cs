@@ -3,16 +3,11 @@ using System.Net.Sockets;
 using Kip.Grpc.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.VirtualKubelet.Server;
@@ -69,7 +64,7 @@ public sealed class KubeletServer : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _application.StartAsync(cancellationToken).ConfigureAwait(false);
-        Port = PortOf(_application);
+        Port = HttpServers.PortOf(_application);
         if (_metrics is not null)
         {
             await _metrics.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -90,33 +85,14 @@ public sealed class KubeletServer : IAsyncDisposable
         _stopping.Dispose();
     }
 
-    internal static int PortOf(WebApplication application)
-    {
-        var addresses = application.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
-        return BindingAddress.Parse(addresses.Addresses.First()).Port;
-    }
-
     private static WebApplication Build(KubeletServerOptions options, ILoggerFactory loggers)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(loggers);
-        builder.Services.AddRoutingCore();
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTimeout);
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
+        var builder = HttpServers.NewBuilder(options.Address, options.Port, Configure, ShutdownTimeout, loggers);
+        builder.WebHost.UseKestrelHttpsConfiguration().ConfigureKestrel(static kestrel =>
         {
-            kestrel.AddServerHeader = false;
-
             // Sessions and followed logs are as slow and as long as their users.
             kestrel.Limits.MinRequestBodyDataRate = null;
             kestrel.Limits.MinResponseDataRate = null;
-            if (options.Address is null)
-            {
-                kestrel.ListenAnyIP(options.Port, Configure);
-            }
-            else
-            {
-                kestrel.Listen(options.Address, options.Port, Configure);
-            }
         });
         builder.WebHost.UseSockets(sockets => sockets.CreateBoundListenSocket = endpoint =>
         {
@@ -132,8 +108,6 @@ public sealed class KubeletServer : IAsyncDisposable
 
         void Configure(ListenOptions listen)
         {
-            // Upgrades are of HTTP/1.1.
-            listen.Protocols = HttpProtocols.Http1;
             listen.UseHttps(new TlsHandshakeCallbackOptions
             {
                 OnConnection = _ => ValueTask.FromResult(new SslServerAuthenticationOptions

@@ -1,9 +1,5 @@
 using System.Net;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Kip.VirtualKubelet.Server;
@@ -18,27 +14,9 @@ internal sealed class MetricsServer : IAsyncDisposable
 
     public MetricsServer(IPEndPoint address, InformationEndpoint information, TimeSpan shutdownTimeout, ILoggerFactory loggers)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.Services.AddSingleton(loggers);
-        builder.Services.AddRoutingCore();
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = shutdownTimeout);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
-        {
-            kestrel.AddServerHeader = false;
-            if (address.Address.Equals(IPAddress.IPv6Any))
-            {
-                kestrel.ListenAnyIP(address.Port, Configure); // machines without IPv6 too
-            }
-            else
-            {
-                kestrel.Listen(address, Configure);
-            }
-        });
-        _application = builder.Build();
+        _application = HttpServers.NewBuilder(address.Address, address.Port, configure: null, shutdownTimeout, loggers).Build();
         _application.UseRouting();
         information.MapMeasurements(_application);
-
-        static void Configure(ListenOptions listen) => listen.Protocols = HttpProtocols.Http1;
     }
 
     /// <summary>Where it listens, once it does.</summary>
@@ -47,7 +25,7 @@ internal sealed class MetricsServer : IAsyncDisposable
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         await _application.StartAsync(cancellationToken).ConfigureAwait(false);
-        Port = KubeletServer.PortOf(_application);
+        Port = HttpServers.PortOf(_application);
     }
 
     public async ValueTask DisposeAsync()
