@@ -1,5 +1,6 @@
 using Amazon.EC2;
 using Amazon.Runtime;
+using Amazon.Runtime.Credentials;
 using Amazon.Runtime.Internal;
 
 namespace Kip.Drivers.Aws.Sdk;
@@ -7,11 +8,6 @@ namespace Kip.Drivers.Aws.Sdk;
 /// <summary>The client of EC2, which does not ask again at once when there are no machines.</summary>
 internal sealed class Ec2Client : AmazonEC2Client
 {
-    private Ec2Client(AmazonEC2Config config)
-        : base(config)
-    {
-    }
-
     private Ec2Client(AWSCredentials credentials, AmazonEC2Config config)
         : base(credentials, config)
     {
@@ -22,13 +18,25 @@ internal sealed class Ec2Client : AmazonEC2Client
     {
         var config = new AmazonEC2Config { HttpClientFactory = http };
         AwsServiceConfig.Configure(config, options.Region, options.EndpointUrl);
-        return options.Credentials is { } own ? new Ec2Client(own, config) : new Ec2Client(config);
+        return new Ec2Client(options.Credentials ?? new FoundWhenNeeded(config), config);
     }
 
     protected override void CustomizeRuntimePipeline(RuntimePipeline pipeline)
     {
         base.CustomizeRuntimePipeline(pipeline);
         pipeline.ReplaceHandler<RetryHandler>(new RetryHandler(new PatientOnlyWhereItHelps(Config)));
+    }
+
+    /// <summary>The credentials that AWS's own sources give, for each request anew. Left to itself the client looks for them when it is made, and cannot be made without.</summary>
+    private sealed class FoundWhenNeeded(IClientConfig config) : AWSCredentials
+    {
+        public override ImmutableCredentials GetCredentials() => DefaultAWSCredentialsIdentityResolver.GetCredentials(config).GetCredentials();
+
+        public override async Task<ImmutableCredentials> GetCredentialsAsync()
+        {
+            var found = await DefaultAWSCredentialsIdentityResolver.GetCredentialsAsync(config).ConfigureAwait(false);
+            return await found.GetCredentialsAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>EC2 says that it has no machines with status 500; asking again at once would only keep the pod from another type.</summary>
