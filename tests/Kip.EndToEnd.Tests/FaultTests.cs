@@ -49,9 +49,11 @@ public sealed class FaultTests : KipStory
     [KipFact]
     public async Task Run_PodFillsTheDisk_EndsWithItsOwnExitCode()
     {
-        // Preallocated blocks fill the cell's disk without writing gigabytes to this machine's.
+        // Preallocated blocks fill the cell's disk without writing gigabytes to this machine's. Not before the runtime has noted that the container has
+        // started, which takes room too.
         var run = await Kip.RunPodAsync(Shell("""
             echo filling
+            sleep 1
             n=0; for size in 4G 1G 256M 64M 16M 4M 1M; do while fallocate -l $size /fill$n 2>/dev/null; do n=$((n+1)); done; done
             dd if=/dev/zero of=/rest bs=4096 2>/tmp/error && exit 1
             exit 9
