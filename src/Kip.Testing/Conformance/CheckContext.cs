@@ -73,6 +73,14 @@ internal sealed class CheckContext(DriverConformanceOptions options, Cancellatio
         return instance;
     }
 
+    /// <summary>Launches an instance and waits until it runs; returns its id.</summary>
+    public async Task<string> RunAsync(ICellDriver driver)
+    {
+        var id = (await LaunchAsync(driver)).Id;
+        await WaitForAsync(driver, id, static now => now.State == InstanceState.Running, Rules.Forward, "runs");
+        return id;
+    }
+
     public void Note(ICellDriver driver, Instance instance)
     {
         lock (_gate)

@@ -21,7 +21,7 @@ internal static class RouteChecks
     private static async Task RouteAsync(CheckContext context)
     {
         var (driver, ranges) = (context.MakeDriver(), MakeRanges(2));
-        var instance = await RunAsync(context, driver);
+        var instance = await context.RunAsync(driver);
         await RouteAsync(context, driver, instance, ranges);
         await CheckLeadAsync(context, ranges, instance, Rules.Route);
         await UnrouteAsync(context, driver, instance, ranges);
@@ -30,7 +30,7 @@ internal static class RouteChecks
     private static async Task RepeatAsync(CheckContext context)
     {
         var (driver, ranges) = (context.MakeDriver(), MakeRanges(1));
-        var instance = await RunAsync(context, driver);
+        var instance = await context.RunAsync(driver);
         await RouteAsync(context, driver, instance, ranges);
         foreach (var again in new[] { driver, context.MakeDriver() })
         {
@@ -44,7 +44,7 @@ internal static class RouteChecks
     private static async Task TakeOverAsync(CheckContext context)
     {
         var (driver, ranges) = (context.MakeDriver(), MakeRanges(1));
-        var (first, second, third) = (await RunAsync(context, driver), await RunAsync(context, driver), await RunAsync(context, driver));
+        var (first, second, third) = (await context.RunAsync(driver), await context.RunAsync(driver), await context.RunAsync(driver));
         await RouteAsync(context, driver, first, ranges);
         await RouteAsync(context, driver, second, ranges);
         await CheckLeadAsync(context, ranges, second, Rules.RouteTakeOver);
@@ -58,7 +58,7 @@ internal static class RouteChecks
     private static async Task MissingAsync(CheckContext context)
     {
         var (driver, other, ranges) = (context.MakeDriver(), context.MakeDriver(2), MakeRanges(1));
-        var (ended, foreign) = (await RunAsync(context, driver), await RunAsync(context, other));
+        var (ended, foreign) = (await context.RunAsync(driver), await context.RunAsync(other));
         await context.TerminateAsync(driver, ended);
         await context.WaitUntilEndedAsync(driver, ended);
         foreach (var id in new[] { TerminateChecks.MakeUnknownId(ended), ended, foreign })
@@ -80,7 +80,7 @@ internal static class RouteChecks
     private static async Task UnrouteAsync(CheckContext context)
     {
         var (driver, ranges) = (context.MakeDriver(), MakeRanges(2));
-        var instance = await RunAsync(context, driver);
+        var instance = await context.RunAsync(driver);
         await UnrouteAsync(context, driver, instance, ranges);
         await RouteAsync(context, driver, instance, ranges);
         await UnrouteAsync(context, context.MakeDriver(), instance, ranges);
@@ -91,7 +91,7 @@ internal static class RouteChecks
     private static async Task UnrouteTakenAsync(CheckContext context)
     {
         var (driver, ranges) = (context.MakeDriver(), MakeRanges(1));
-        var (first, second) = (await RunAsync(context, driver), await RunAsync(context, driver));
+        var (first, second) = (await context.RunAsync(driver), await context.RunAsync(driver));
         await RouteAsync(context, driver, first, ranges);
         await RouteAsync(context, driver, second, ranges);
         await UnrouteAsync(context, driver, first, ranges);
@@ -102,7 +102,7 @@ internal static class RouteChecks
     private static async Task UnrouteEndedAsync(CheckContext context)
     {
         var (driver, ranges) = (context.MakeDriver(), MakeRanges(1));
-        var instance = await RunAsync(context, driver);
+        var instance = await context.RunAsync(driver);
         await RouteAsync(context, driver, instance, ranges);
         await context.TerminateAsync(driver, instance);
         await context.WaitUntilEndedAsync(driver, instance);
@@ -116,13 +116,6 @@ internal static class RouteChecks
     // Of the range that RFC 2544 sets aside for tests inside one network.
     private static string[] MakeRanges(int count) =>
         [.. Enumerable.Range(0, count).Select(static _ => string.Create(CultureInfo.InvariantCulture, $"198.{Random.Shared.Next(18, 20)}.{Random.Shared.Next(256)}.0/24")).Distinct()];
-
-    private static async Task<string> RunAsync(CheckContext context, ICellDriver driver)
-    {
-        var id = (await context.LaunchAsync(driver)).Id;
-        await context.WaitForAsync(driver, id, static now => now.State == InstanceState.Running, Rules.Forward, "runs");
-        return id;
-    }
 
     private static Task<bool> RouteAsync(CheckContext context, ICellDriver driver, string instance, IReadOnlyList<string> ranges) => context.CallAsync(
         $"RouteAsync({instance}, {string.Join(", ", ranges)})",

@@ -35,7 +35,7 @@ internal static class VolumeChecks
     private static async Task RepeatAsync(CheckContext context)
     {
         var driver = context.MakeDriver();
-        var (instance, volume) = (await RunAsync(context, driver), await IdentifyAsync(context, driver));
+        var (instance, volume) = (await context.RunAsync(driver), await IdentifyAsync(context, driver));
         var first = await AttachAsync(context, driver, instance, volume);
         Check(first.Paths.Count > 0 || first.Serial is { Length: > 0 }, Rules.Attach, "a path or serial number by which the cell finds the device", "neither");
         foreach (var again in new[] { driver, context.MakeDriver() })
@@ -50,7 +50,7 @@ internal static class VolumeChecks
     private static async Task BusyAsync(CheckContext context)
     {
         var driver = context.MakeDriver();
-        var (holder, other, volume) = (await RunAsync(context, driver), await RunAsync(context, driver), await IdentifyAsync(context, driver));
+        var (holder, other, volume) = (await context.RunAsync(driver), await context.RunAsync(driver), await IdentifyAsync(context, driver));
         await AttachAsync(context, driver, holder, volume);
         try
         {
@@ -75,7 +75,7 @@ internal static class VolumeChecks
     private static async Task MissingInstanceAsync(CheckContext context)
     {
         var driver = context.MakeDriver();
-        var (instance, volume) = (await RunAsync(context, driver), await IdentifyAsync(context, driver));
+        var (instance, volume) = (await context.RunAsync(driver), await IdentifyAsync(context, driver));
         await CheckMissingAsync(TerminateChecks.MakeUnknownId(instance));
         await context.TerminateAsync(driver, instance);
         await context.WaitUntilEndedAsync(driver, instance);
@@ -92,7 +92,7 @@ internal static class VolumeChecks
     private static async Task DetachAgainAsync(CheckContext context)
     {
         var driver = context.MakeDriver();
-        var (holder, other, volume) = (await RunAsync(context, driver), await RunAsync(context, driver), await IdentifyAsync(context, driver));
+        var (holder, other, volume) = (await context.RunAsync(driver), await context.RunAsync(driver), await IdentifyAsync(context, driver));
         await DetachAsync(context, driver, holder, volume, Rules.DetachMissing);
         await AttachAsync(context, driver, holder, volume);
         await DetachAsync(context, driver, other, volume, Rules.DetachMissing);
@@ -114,7 +114,7 @@ internal static class VolumeChecks
     private static async Task TerminateAsync(CheckContext context)
     {
         var driver = context.MakeDriver();
-        var (holder, other, volume) = (await RunAsync(context, driver), await RunAsync(context, driver), await IdentifyAsync(context, driver));
+        var (holder, other, volume) = (await context.RunAsync(driver), await context.RunAsync(driver), await IdentifyAsync(context, driver));
         await AttachAsync(context, driver, holder, volume);
         await context.TerminateAsync(driver, holder);
         await context.WaitUntilEndedAsync(driver, holder);
@@ -124,7 +124,7 @@ internal static class VolumeChecks
     private static async Task DetachEndedAsync(CheckContext context)
     {
         var driver = context.MakeDriver();
-        var (instance, volume) = (await RunAsync(context, driver), await IdentifyAsync(context, driver));
+        var (instance, volume) = (await context.RunAsync(driver), await IdentifyAsync(context, driver));
         await AttachAsync(context, driver, instance, volume);
         await context.TerminateAsync(driver, instance);
         await context.WaitUntilEndedAsync(driver, instance);
@@ -140,13 +140,6 @@ internal static class VolumeChecks
 
     private static async Task<AttachableVolume> IdentifyAsync(CheckContext context, ICellDriver driver) => Attacher(driver).Identify(await MakeVolumeAsync(context))
         ?? throw new DriverConformanceException(Rules.Identify, "the volume of the suite is the driver's own", "null");
-
-    private static async Task<string> RunAsync(CheckContext context, ICellDriver driver)
-    {
-        var id = (await context.LaunchAsync(driver)).Id;
-        await context.WaitForAsync(driver, id, static now => now.State == InstanceState.Running, Rules.Forward, "runs");
-        return id;
-    }
 
     private static Task<AttachedDevice> AttachAsync(CheckContext context, ICellDriver driver, string instance, AttachableVolume volume, string rule = Rules.Attach) =>
         context.CallAsync($"AttachAsync({instance}, {volume.Id})", rule, token => Attacher(driver).AttachAsync(instance, volume, readOnly: false, token));

@@ -3,8 +3,8 @@ using Kip.Cells;
 using Kip.Drivers;
 using Kip.Kubernetes;
 using Kip.Kubernetes.Objects;
-using Kip.Sizing;
 using Kip.Testing;
+using Kip.Testing.Tests;
 
 namespace Kip.Core.Tests.Cells;
 
@@ -123,21 +123,5 @@ public class RouteTests
         }
 
         throw new InvalidOperationException($"{reason} did not happen");
-    }
-
-    /// <summary>A driver that cannot route.</summary>
-    private sealed class BareDriver(ICellDriver driver) : ICellDriver
-    {
-        public DriverDescription Description => driver.Description;
-
-        public Task<InstanceCatalog> GetCatalogAsync(CancellationToken cancellationToken) => driver.GetCatalogAsync(cancellationToken);
-
-        public Task<string> ResolveImageAsync(string reference, CancellationToken cancellationToken) => driver.ResolveImageAsync(reference, cancellationToken);
-
-        public Task<Instance> LaunchAsync(LaunchRequest request, CancellationToken cancellationToken) => driver.LaunchAsync(request, cancellationToken);
-
-        public Task<IReadOnlyList<Instance>> ListAsync(CancellationToken cancellationToken) => driver.ListAsync(cancellationToken);
-
-        public Task TerminateAsync(IReadOnlyCollection<string> instanceIds, CancellationToken cancellationToken) => driver.TerminateAsync(instanceIds, cancellationToken);
     }
 }

@@ -168,15 +168,11 @@ public class StandbyPoolTests
         await using var bench = await CreateAsync();
         await bench.RunAsync(async () =>
         {
-            CellManagerOptions Options(CellManagerOptions o) => o with { StandbyCells = [new("sim.nano", 2)] };
-            var first = await bench.StartAsync(options: Options);
-            await ReadyAsync(bench, first, 2);
-            var known = first.Standby.Select(static r => r.Id).Order().ToList();
-            await first.DisposeAsync();
+            var left = await LeaveTwoAsync(bench);
 
-            var second = await bench.StartAsync(options: Options);
+            var second = await bench.StartAsync(options: KeepTwo);
             await bench.Clock.AdvanceAsync(TimeSpan.FromMinutes(1));
-            Assert.Equal(known, second.Standby.Select(static r => r.Id).Order());
+            Assert.Equal(left, second.Standby.Select(static r => r.Id).Order());
             await RunningAsync(await second.RunPodAsync(Bench.NewPod(), default));
 
             Assert.Equal(3, await CountAsync(bench, 3));
@@ -189,16 +185,12 @@ public class StandbyPoolTests
         await using var bench = await CreateAsync();
         await bench.RunAsync(async () =>
         {
-            CellManagerOptions Options(CellManagerOptions o) => o with { StandbyCells = [new("sim.nano", 2)] };
-            var first = await bench.StartAsync(options: Options);
-            await ReadyAsync(bench, first, 2);
-            var known = first.Standby.Select(static r => r.Id).ToList();
-            await first.DisposeAsync();
+            var left = await LeaveTwoAsync(bench);
 
-            var second = await bench.StartAsync(options: Options, agents: known => new SlowAgents(known, bench.Clock));
+            var second = await bench.StartAsync(options: KeepTwo, agents: agents => new SlowAgents(agents, bench.Clock));
             var cell = await second.RunPodAsync(Bench.NewPod(), default);
 
-            Assert.Contains(cell.Record.Id, known);
+            Assert.Contains(cell.Record.Id, left);
             await RunningAsync(cell);
         });
     }
@@ -209,17 +201,13 @@ public class StandbyPoolTests
         await using var bench = await CreateAsync();
         await bench.RunAsync(async () =>
         {
-            CellManagerOptions Options(CellManagerOptions o) => o with { StandbyCells = [new("sim.nano", 2)] };
-            var first = await bench.StartAsync(options: Options);
-            await ReadyAsync(bench, first, 2);
-            var known = first.Standby.Select(static r => r.Id).ToList();
-            await first.DisposeAsync();
+            var left = await LeaveTwoAsync(bench);
 
-            var second = await bench.StartAsync(options: Options, agents: static known => new SilentAgents(known));
+            var second = await bench.StartAsync(options: KeepTwo, agents: static agents => new SilentAgents(agents));
             var before = bench.Clock.Elapsed;
             var cell = await second.RunPodAsync(Bench.NewPod(), default);
 
-            Assert.DoesNotContain(cell.Record.Id, known);
+            Assert.DoesNotContain(cell.Record.Id, left);
             Assert.Equal(2, (bench.Clock.Elapsed - before).TotalSeconds, tolerance: 0.1);
         });
     }
@@ -373,6 +361,18 @@ public class StandbyPoolTests
         }
 
         Assert.Fail($"{cell.Record.Id} ended before its pod ran");
+    }
+
+    private static CellManagerOptions KeepTwo(CellManagerOptions options) => options with { StandbyCells = [new("sim.nano", 2)] };
+
+    /// <summary>Two cells that wait, and whose host is gone; their ids in order.</summary>
+    private static async Task<List<string>> LeaveTwoAsync(Bench bench)
+    {
+        var first = await bench.StartAsync(options: KeepTwo);
+        await ReadyAsync(bench, first, 2);
+        var ids = first.Standby.Select(static r => r.Id).Order().ToList();
+        await first.DisposeAsync();
+        return ids;
     }
 
     /// <summary>Agents that take a moment to connect to.</summary>
