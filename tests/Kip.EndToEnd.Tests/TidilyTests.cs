@@ -46,7 +46,7 @@ public sealed class TidilyTests
     public async Task Run_ThatWasKilled_IsSweptByTheNext()
     {
         using var folder = new TemporaryFolder();
-        var start = new System.Diagnostics.ProcessStartInfo(Tidily, ["bash", "-c", "sleep 1000 & echo $!; kill -KILL $PPID; wait"]);
+        var start = new System.Diagnostics.ProcessStartInfo(Tidily, ["bash", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!; exec >/dev/null 2>&1; kill -KILL $PPID; wait"]);
         start.Environment["TMPDIR"] = folder.Path;
         using var killed = new KipProcess(start);
         await killed.PrintsAsync("\n");
